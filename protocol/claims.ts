@@ -1,0 +1,150 @@
+/**
+ * Claims: who holds a trial, which result counts, who should take which trial, when a silent machine's trial is free.
+ *
+ * A claim decides effort, never correctness: records only add up, and a wrong suspicion costs one extra attempt.
+ * Pure functions of the pool; the rules' numbers are those of docs/protocol.md.
+ */
+import { idOf } from './hash.js'
+import { LIMITS } from './limits.js'
+import type { Attempt, Phase, Result, Standing, Trial } from './pool/pool.js'
+import type { ResultClass } from './records/record.js'
+
+/** What a result does to its trial (rule C9). */
+type Effect = 'ends' | 'fails' | 'returns'
+
+const EFFECTS: Readonly<Record<ResultClass, Effect>> = {
+  complete: 'ends',
+  stopped: 'ends',
+  diverged: 'ends',
+  error: 'fails',
+  timeout: 'fails',
+  oom: 'returns',
+  environment: 'returns',
+  released: 'returns',
+  lost: 'returns'
+}
+
+/** Of results that end a trial, the fuller one counts: a completed training before one that was cut short. */
+const CLASS_ORDER: readonly ResultClass[] = ['complete', 'stopped', 'diverged']
+
+/**
+ * Returns the machine whose claim on an attempt holds: the one with the smallest hash (rule C3).
+ *
+ * A liar can write any clock, but not choose that hash. Absent when nobody claimed the attempt.
+ */
+export function holderOf(sweep: string, trial: number, attempt: Attempt): string | undefined {
+  return smallest([...attempt.claims.keys()], machine =>
+    idOf('claim', { sweep, trial, attempt: attempt.number, machine })
+  )
+}
+
+/** Returns what a trial's records come to, whatever order they came in. */
+export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts'>): Standing {
+  const attempts = [...trial.attempts.values()].filter(isMade).sort((a, b) => a.number - b.number)
+  const latest = attempts.at(-1)
+  const results = attempts.flatMap(attempt => [...attempt.results.values()])
+  const ending = inOrder(
+    sweep,
+    trial.index,
+    results.filter(result => EFFECTS[result.class] === 'ends')
+  )
+  const failures = results
+    .filter(result => EFFECTS[result.class] !== 'ends')
+    .sort((a, b) => a.clock - b.clock || compare(a.machine, b.machine))
+  const holder = latest && holderOf(sweep, trial.index, latest)
+  const isHeld =
+    latest !== undefined && holder !== undefined && !latest.releases.has(holder) && !latest.results.has(holder)
+  const phase = phaseOf({ hasResult: ending.length > 0, failures, attempts: latest?.number ?? 0, isHeld })
+  const [result, ...replicates] = ending
+  const parameters = result?.parameters ?? firstParameters(sweep, trial.index, attempts)
+  return {
+    phase,
+    attempt: latest?.number ?? 0,
+    ...(phase === 'claimed' && holder !== undefined ? { holder } : {}),
+    ...(result ? { result } : {}),
+    replicates,
+    failures,
+    tooSmallBytes: Math.max(0, ...results.filter(each => each.class === 'oom').map(each => each.device.memoryBytes)),
+    ...(parameters ? { parameters } : {})
+  }
+}
+
+/** A report alone makes no attempt: its claim may be in an older log of its machine that has not arrived yet. */
+function isMade({ claims, releases, results }: Attempt): boolean {
+  return claims.size + releases.size + results.size > 0
+}
+
+function phaseOf(facts: { hasResult: boolean; failures: readonly Result[]; attempts: number; isHeld: boolean }): Phase {
+  if (facts.hasResult) return 'done'
+  const counted = facts.failures.filter(result => EFFECTS[result.class] === 'fails')
+  const machines = new Set(counted.map(result => result.machine)).size
+  const isQuarantined =
+    (counted.length >= LIMITS.failuresToQuarantine && machines >= 2) ||
+    counted.length >= LIMITS.failuresToQuarantineAlone ||
+    (facts.attempts >= LIMITS.attemptsPerTrial && !facts.isHeld)
+  if (isQuarantined) return 'quarantined'
+  return facts.isHeld ? 'claimed' : 'open'
+}
+
+/** The canonical result first (rule C8): by class, then attempt, then hash. The others are replicates. */
+function inOrder(sweep: string, trial: number, results: readonly Result[]): Result[] {
+  const ranked = results.map(result => ({
+    result,
+    order: CLASS_ORDER.indexOf(result.class),
+    hash: idOf('claim', { sweep, trial, attempt: result.attempt, machine: result.machine })
+  }))
+  ranked.sort((a, b) => a.order - b.order || a.result.attempt - b.result.attempt || compare(a.hash, b.hash))
+  return ranked.map(each => each.result)
+}
+
+/** A proposal lives in its claim: later attempts of the trial train the same configuration (rule C2). */
+function firstParameters(sweep: string, trial: number, attempts: readonly Attempt[]) {
+  for (const attempt of attempts) {
+    const holder = holderOf(sweep, trial, attempt)
+    const claim = holder === undefined ? undefined : attempt.claims.get(holder)
+    if (claim) return claim.parameters
+  }
+  return undefined
+}
+
+/**
+ * Returns how many of the others would take this trial before this machine does (rule C1): its place in the
+ * rendezvous ranking, 0 for the first.
+ *
+ * @param others  The other eligible machines that this one hears now; this machine itself is not among them.
+ * Source:        Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998.
+ */
+export function rankOf(subject: { sweep: string; trial: number; machine: string }, others: readonly string[]): number {
+  const weight = (machine: string) => idOf('rank', { sweep: subject.sweep, trial: subject.trial, machine })
+  const own = weight(subject.machine)
+  return others.filter(machine => weight(machine) < own).length
+}
+
+/** Returns how long to wait for rival claims, in ms (rule C3): nothing when alone. */
+export function settleMs(roundTripsMs: readonly number[]): number {
+  if (roundTripsMs.length === 0) return 0
+  const sorted = [...roundTripsMs].sort((a, b) => a - b)
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 0
+  return Math.min(LIMITS.settleMaxMs, Math.max(LIMITS.settleMinMs, 4 * median))
+}
+
+/**
+ * Returns the silence after which an attempt may be taken over, in ms (rule C6).
+ *
+ * @param leaseMs     The sweep's lease.
+ * @param isIsolated  This machine hears nobody: then it may be the one that is cut off, and waits longest.
+ */
+export function patienceMs(leaseMs: number, attempt: number, isIsolated: boolean): number {
+  const growth = isIsolated ? LIMITS.leaseGrowthMax : Math.min(LIMITS.leaseGrowthMax, 2 ** (attempt - 1))
+  return leaseMs * growth
+}
+
+function smallest(items: readonly string[], keyOf: (item: string) => string): string | undefined {
+  if (items.length <= 1) return items[0]
+  const keyed = items.map(item => ({ item, key: keyOf(item) })).sort((a, b) => compare(a.key, b.key))
+  return keyed[0]?.item
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,25 @@
+/**
+ * The public face of the protocol: every name that the other folders may use, and nothing else.
+ *
+ * The protocol is pure: no Node built-in, no clock, no chance, no I/O. It runs in Node, a browser and the simulator.
+ */
+export * from './bundle.js'
+export * from './claims.js'
+export * from './control.js'
+export * from './errors.js'
+export * from './hash.js'
+export * from './invariant.js'
+export * from './limits.js'
+export * from './pool/fold.js'
+export * from './pool/pool.js'
+export * from './presence.js'
+export * from './records/codec.js'
+export * from './records/record.js'
+export * from './search/search.js'
+export * from './sweep-spec.js'
+export * from './sweeps.js'
+export * from './units.js'
+export * from './view/live.js'
+export * from './view/machine-view.js'
+export * from './view/sweep-view.js'
+export * from './view/trial-view.js'

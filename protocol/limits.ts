@@ -1,0 +1,125 @@
+/**
+ * Every bound in the system, each with its unit and its reason.
+ *
+ * Nothing else in the code holds a bound. A limit on what peers may send protects the owner of this machine.
+ */
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+
+export const LIMITS = {
+  /** One record as JSON. Claims and results are a few hundred bytes; a thinned curve with a log tail fits well. */
+  recordBytes: 16 * KiB,
+  /** One block of a log. A block holds a batch of records; Hypercore itself would take 15 MiB. */
+  blockBytes: 256 * KiB,
+  /** Records in one block: what one batch of appends may hold. */
+  recordsPerBlock: 1000,
+  /** The largest Lamport clock. A liar can drive the pool's clock here, and no further: sums stay exact integers. */
+  clockMax: 2 ** 48,
+  /** Rejections kept for `doctor`; the count goes on. */
+  rejectionsKept: 50,
+
+  /** Members' and machines' names, sweep names. */
+  nameChars: 64,
+  /** A parameter's name, a metric's name. */
+  keyChars: 128,
+  /** One string inside a parameter's value. */
+  valueChars: 1024,
+  /** A program's last words inside a result: enough for a traceback's end. */
+  messageChars: 2000,
+  /** The end of a program's output that travels with a failed result. */
+  tailChars: 2000,
+  /** Metrics kept in a result. */
+  metricsPerResult: 32,
+  /** Points of a loss curve kept in a result; the full curve stays on the machine that ran it. */
+  curvePoints: 64,
+  /** Devices that one machine may announce. */
+  devicesPerMachine: 64,
+
+  /** Parameters of one sweep. */
+  parametersPerSweep: 64,
+  /** Choices of one categorical parameter. */
+  valuesPerParameter: 1000,
+  /** Trials of one sweep. A grid larger than this cannot be meant. */
+  trialsPerSweep: 100_000,
+  /** Arguments in a sweep's command. */
+  commandArguments: 256,
+  /** A sweep file, before it is parsed. */
+  sweepFileBytes: MiB,
+
+  /** A bundle is code, not data: a data set is given by an alias (later), never shipped. */
+  bundleBytes: 64 * MiB,
+  bundleFiles: 2000,
+  /** Bytes of one path in a bundle, and of one part of it: what every file system takes. */
+  pathBytes: 1024,
+  pathPartBytes: 200,
+
+  /** Silence after which a claim may be taken over, for a sweep that does not set its own `lease`. */
+  leaseMs: 180 * SECOND_MS,
+  /** A lease shorter than this would suspect healthy machines: presence is sent four times a lease. */
+  leaseMinMs: 4 * SECOND_MS,
+  leaseMaxMs: 24 * HOUR_MS,
+  /** The lease doubles with each attempt up to this many times itself (180 s: one hour). */
+  leaseGrowthMax: 20,
+  /** Conflicting claims meet within this time or never: see rule C3. */
+  settleMinMs: SECOND_MS,
+  /** More than this and waiting costs more than a rare duplicate. */
+  settleMaxMs: 10 * SECOND_MS,
+  /** A machine that pays attention to more open trials than this gains nothing: see rule C1. */
+  openTrialsConsidered: 256,
+
+  /** Failures after which a trial is given up, when they happened on two machines. */
+  failuresToQuarantine: 3,
+  /** Failures after which a trial is given up wherever they happened: a pool may have one machine only. */
+  failuresToQuarantineAlone: 5,
+  /** Failures before the first success after which a sweep is taken for broken. */
+  failuresToStopSweep: 6,
+  /** Failures of a machine's environment in one sweep after which that machine leaves the sweep to others. */
+  environmentFailuresMax: 3,
+  /** Attempts of one trial, all reasons together: a trial that ends no other way must end. */
+  attemptsPerTrial: 50,
+
+  /** Presence is sent on change, at most this often, and at least so often. */
+  presenceMinMs: SECOND_MS,
+  presenceMaxMs: 15 * SECOND_MS,
+  /** One presence message. */
+  presenceBytes: 64 * KiB,
+  /** A machine not heard from for this long is shown as away and takes no part in choosing trials. */
+  presenceAwayMs: 45 * SECOND_MS,
+  /** Logs in one gossip message: 64 KiB hold this many attestations. */
+  logsPerGossip: 64,
+  /** Machines with which one machine keeps a connection. */
+  connectionsMax: 64,
+
+  /** An invite's life. A day is long enough to reach a friend and short enough to forget about. */
+  inviteMs: 24 * HOUR_MS,
+  /** How often an open invite asks the DHT whether somebody came: a join takes about two of these. */
+  pairingPollMs: 1000,
+  /** The same, while every invite is used: only to tell those who come late that they are. */
+  pairingIdlePollMs: 30 * SECOND_MS,
+  /** How long `join` waits for the machine that made the invite. */
+  joinMs: 2 * MINUTE_MS,
+  /** How long `join` waits for a DHT that gives no sign of life before it says so. */
+  bootstrapMs: 15 * SECOND_MS,
+
+  /** The end of an attempt's output that is kept on this machine. */
+  outputBytes: MiB,
+  /** One line of output; longer ones are cut. */
+  lineBytes: 64 * KiB,
+  /** The file into which a program writes its metrics. */
+  metricsBytes: 64 * MiB,
+  /** Points of an attempt's curve kept in memory; thinned by halving when it is full. */
+  curvePointsRunning: 2048,
+  /** From SIGTERM to SIGKILL. */
+  stopGraceMs: 10 * SECOND_MS,
+
+  /** One request or answer on the control socket. */
+  controlBytes: 16 * MiB,
+  /** The core's tick: how late it may notice that a time is over. */
+  tickMs: 250,
+  /** A tick that comes later than this means that the machine slept: all timers about others restart. */
+  tickGapMs: 15 * SECOND_MS
+} as const

@@ -1,0 +1,178 @@
+/**
+ * Records: every kind of fact that a log may hold, and the shape of each.
+ *
+ * A record is for ever: a field is added, never changed; a kind is added, never reused (rule L5). docs/protocol.md
+ * describes each kind. Nothing here decides what a record means: that is the fold.
+ */
+import { z } from 'zod'
+import { LIMITS } from '../limits.js'
+import { keySchema, sweepSpecSchema, valueSchema } from '../sweep-spec.js'
+
+const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`))
+/** An Ed25519 public key, a log's key or a 256-bit digest. */
+export const keyHex = hex(64)
+const signatureHex = hex(128)
+/** The name of a sweep, an invite: a 128-bit hash. */
+export const idHex = hex(32)
+
+const count = z.number().int().min(0)
+const finite = z.number().finite()
+const name = z.string().min(1).max(LIMITS.nameChars)
+const deviceId = z.string().min(1).max(LIMITS.nameChars)
+const trial = count.max(LIMITS.trialsPerSweep - 1)
+const attempt = z.number().int().min(1).max(LIMITS.attemptsPerTrial)
+const parameters = z
+  .record(keySchema, valueSchema)
+  .refine(all => Object.keys(all).length <= LIMITS.parametersPerSweep, 'too many parameters')
+
+/** `clock`: 1 + the largest clock that the author had seen. `at`: the author's wall time in ms, for display (L2). */
+const stamp = { clock: count.max(LIMITS.clockMax), at: finite }
+const aboutAttempt = { sweep: idHex, trial, attempt }
+
+export const ROLES = ['owner', 'member', 'viewer'] as const
+export const RELEASE_REASONS = ['lost-claim', 'restart', 'owner', 'unable'] as const
+export const RESULT_CLASSES = [
+  'complete',
+  'oom',
+  'diverged',
+  'error',
+  'environment',
+  'timeout',
+  'stopped',
+  'released',
+  'lost'
+] as const
+export const VENDORS = ['nvidia', 'amd', 'apple', 'cpu'] as const
+
+/** A device as the log knows it: what does not change from minute to minute. */
+const deviceSchema = z.object({
+  id: deviceId,
+  vendor: z.enum(VENDORS),
+  model: name,
+  memoryBytes: count,
+  capability: z.string().max(LIMITS.nameChars).optional()
+})
+
+/** Who writes a log: the member vouches for the machine, the machine for the log (rule L7). */
+export const attestationSchema = z.object({
+  pool: keyHex,
+  member: keyHex,
+  machine: keyHex,
+  incarnation: z.number().int().min(1),
+  log: keyHex,
+  memberSignature: signatureHex,
+  machineSignature: signatureHex
+})
+export type Attestation = z.infer<typeof attestationSchema>
+
+const kinds = {
+  'writer-opened': z.object({ kind: z.literal('writer-opened'), ...stamp, ...attestationSchema.shape }),
+  'pool-founded': z.object({
+    kind: z.literal('pool-founded'),
+    ...stamp,
+    name,
+    member: keyHex,
+    memberName: name,
+    machine: keyHex,
+    nonce: idHex
+  }),
+  'member-admitted': z.object({
+    kind: z.literal('member-admitted'),
+    ...stamp,
+    member: keyHex,
+    name,
+    role: z.enum(ROLES),
+    machine: keyHex,
+    invite: idHex
+  }),
+  'machine-announced': z.object({
+    kind: z.literal('machine-announced'),
+    ...stamp,
+    name,
+    version: z.string().max(LIMITS.nameChars),
+    platform: z.string().max(LIMITS.nameChars),
+    devices: z.array(deviceSchema).max(LIMITS.devicesPerMachine)
+  }),
+  'sweep-submitted': z.object({
+    kind: z.literal('sweep-submitted'),
+    ...stamp,
+    sweep: idHex,
+    nonce: idHex,
+    spec: sweepSpecSchema,
+    bundle: z.object({
+      digest: keyHex,
+      drive: keyHex,
+      bytes: count.max(LIMITS.bundleBytes),
+      files: count.max(LIMITS.bundleFiles)
+    })
+  }),
+  'sweep-stopped': z.object({ kind: z.literal('sweep-stopped'), ...stamp, sweep: idHex }),
+  'trial-claimed': z.object({
+    kind: z.literal('trial-claimed'),
+    ...stamp,
+    ...aboutAttempt,
+    device: deviceId,
+    parameters
+  }),
+  'trial-released': z.object({
+    kind: z.literal('trial-released'),
+    ...stamp,
+    ...aboutAttempt,
+    reason: z.enum(RELEASE_REASONS)
+  }),
+  'attempt-reported': z.object({
+    kind: z.literal('attempt-reported'),
+    ...stamp,
+    ...aboutAttempt,
+    step: finite,
+    value: finite
+  }),
+  'attempt-finished': z.object({
+    kind: z.literal('attempt-finished'),
+    ...stamp,
+    ...aboutAttempt,
+    class: z.enum(RESULT_CLASSES),
+    parameters,
+    /** The objective, by the sweep's `summary`; present exactly for `complete`. */
+    value: finite.optional(),
+    step: finite.optional(),
+    metrics: z
+      .record(keySchema, finite)
+      .refine(all => Object.keys(all).length <= LIMITS.metricsPerResult, 'too many metrics'),
+    curve: z.array(z.tuple([finite, finite])).max(LIMITS.curvePoints),
+    seconds: finite.min(0),
+    device: z.object({ id: deviceId, model: name, memoryBytes: count }),
+    message: z.string().max(LIMITS.messageChars).optional(),
+    tail: z.string().max(LIMITS.tailChars).optional()
+  })
+} as const
+
+export type RecordKind = keyof typeof kinds
+export const RECORD_KINDS = Object.keys(kinds) as readonly RecordKind[]
+/** One schema for each kind; the codec looks the kind up, so that an unknown one is told from a broken one. */
+export const RECORD_SCHEMAS: Readonly<Record<string, z.ZodType>> = kinds
+
+type Kinds = typeof kinds
+/** A record of any kind, checked. */
+export type LogRecord = { [K in RecordKind]: z.infer<Kinds[K]> }[RecordKind]
+/** A record of one kind. */
+export type RecordOf<K extends RecordKind> = Extract<LogRecord, { kind: K }>
+/** What an author hands in: the store adds `clock` and `at`. */
+export type Draft = { [K in RecordKind]: Omit<RecordOf<K>, 'clock' | 'at'> }[RecordKind]
+
+export type Role = (typeof ROLES)[number]
+export type ReleaseReason = (typeof RELEASE_REASONS)[number]
+export type ResultClass = (typeof RESULT_CLASSES)[number]
+/** The ways in which an attempt ends without a complete training (rule C9). */
+export type FailureClass = Exclude<ResultClass, 'complete'>
+export type KnownDevice = z.infer<typeof deviceSchema>
+
+/** A record in its place: whose log, which block, which record of the block. Authenticated by the store. */
+export interface Entry {
+  readonly log: string
+  readonly member: string
+  readonly machine: string
+  readonly block: number
+  readonly index: number
+  readonly record: LogRecord
+}

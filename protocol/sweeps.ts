@@ -1,0 +1,119 @@
+/**
+ * Sweeps: what can be started next, and when a sweep is over.
+ *
+ * Computed from the pool, never stored in it. What is kept between calls (the search, a cursor) only saves work: it can
+ * be thrown away at any time.
+ */
+import { LIMITS } from './limits.js'
+import type { Phase, Pool, Submission, Sweep, Trial } from './pool/pool.js'
+import { createSearch, type Search } from './search/search.js'
+import type { Parameters } from './sweep-spec.js'
+
+/** `arriving`: records about it came before itself. `failed`: it failed from the start, so it was given up. */
+export type SweepState = 'arriving' | 'running' | 'done' | 'stopped' | 'failed'
+
+const searches = new WeakMap<Submission['spec'], Search>()
+const cursors = new WeakMap<Sweep, number>()
+
+/** Returns the search of a submitted sweep: the same object each time, since it remembers what it computed. */
+export function searchOf(submission: Submission): Search {
+  const known = searches.get(submission.spec)
+  if (known) return known
+  const search = createSearch(submission.spec)
+  searches.set(submission.spec, search)
+  return search
+}
+
+/** Returns a trial's parameters: as claimed if it ever was, else as the search addresses them by index (rule C2). */
+export function parametersOf(sweep: Sweep, index: number): Parameters {
+  const claimed = sweep.trials.get(index)?.standing.parameters
+  if (claimed) return claimed
+  return (sweep.submission && searchOf(sweep.submission).trialAt(index)?.parameters) ?? {}
+}
+
+/**
+ * Returns the next trials that nobody ever claimed, lowest index first.
+ *
+ * A trial that repeats an earlier configuration under `onDuplicate: reuse` is none of them (rule C10).
+ */
+export function freshTrials(sweep: Sweep, limit: number): number[] {
+  if (!sweep.submission) return []
+  const search = searchOf(sweep.submission)
+  const isFresh = (index: number) =>
+    isStartable(search, index) && (sweep.trials.get(index)?.standing.attempt ?? 0) === 0
+  let cursor = cursors.get(sweep) ?? 0
+  while (cursor < search.trials && !isFresh(cursor)) cursor++
+  cursors.set(sweep, cursor)
+  const fresh: number[] = []
+  for (let index = cursor; index < search.trials && fresh.length < limit; index++) if (isFresh(index)) fresh.push(index)
+  return fresh
+}
+
+/** Returns the trials whose last attempt ended in nothing and that may be tried again, lowest index first. */
+export function reopenedTrials(pool: Pool, sweep: Sweep): number[] {
+  return startableOf(sweep, 'open').filter(index => !isUnplaceable(pool, sweep.trials.get(index)))
+}
+
+/** Returns the trials that are somebody's, lowest index first. */
+export function claimedTrials(sweep: Sweep): number[] {
+  return startableOf(sweep, 'claimed')
+}
+
+/** Any member can claim any index: one that the sweep would not start is nobody's work and holds nobody up. */
+function startableOf(sweep: Sweep, phase: Phase): number[] {
+  if (!sweep.submission) return []
+  const search = searchOf(sweep.submission)
+  return [...sweep.byPhase[phase]].filter(index => isStartable(search, index)).sort((a, b) => a - b)
+}
+
+/** True for the trials that a sweep has, but for those that reuse another's result (rule C10). */
+function isStartable(search: Search, index: number): boolean {
+  const trial = search.trialAt(index)
+  return trial !== undefined && trial.duplicateOf === undefined
+}
+
+/** True when a trial ran out of memory on a device that no known device of the pool exceeds (rule C9). */
+export function isUnplaceable(pool: Pool, trial: Trial | undefined): boolean {
+  const floor = trial?.standing.tooSmallBytes ?? 0
+  if (floor === 0) return false
+  return ![...pool.machines.values()].some(machine => machine.devices.some(device => device.memoryBytes > floor))
+}
+
+/** Returns where a sweep stands. */
+export function sweepStateOf(pool: Pool, sweep: Sweep): SweepState {
+  if (!sweep.submission) return 'arriving'
+  if (sweep.stop) return 'stopped'
+  if (hasFailedFromTheStart(sweep)) return 'failed'
+  const isBusy =
+    claimedTrials(sweep).length > 0 || freshTrials(sweep, 1).length > 0 || reopenedTrials(pool, sweep).length > 0
+  return isBusy ? 'running' : 'done'
+}
+
+/** A program that fails six times before it ever succeeded is broken; training on would burn friends' electricity. */
+function hasFailedFromTheStart(sweep: Sweep): boolean {
+  if (sweep.byPhase.done.size > 0) return false
+  let failures = 0
+  for (const phase of ['open', 'claimed', 'quarantined'] as const) {
+    for (const index of sweep.byPhase[phase]) {
+      failures +=
+        sweep.trials.get(index)?.standing.failures.filter(each => each.class === 'error' || each.class === 'timeout')
+          .length ?? 0
+    }
+  }
+  return failures >= LIMITS.failuresToStopSweep
+}
+
+/** Returns how often a machine's own environment failed in a sweep: missing packages, no interpreter, a full disk. */
+export function environmentFailures(sweep: Sweep, machine: string): number {
+  let count = 0
+  for (const trial of sweep.trials.values()) {
+    count += trial.standing.failures.filter(each => each.class === 'environment' && each.machine === machine).length
+  }
+  return count
+}
+
+/** Returns every sweep in the order in which they were submitted (rule F2), those still arriving last. */
+export function sweepsInOrder(pool: Pool): Sweep[] {
+  const key = (sweep: Sweep) => sweep.submission?.clock ?? Number.MAX_SAFE_INTEGER
+  return [...pool.sweeps.values()].sort((a, b) => key(a) - key(b) || (a.id < b.id ? -1 : 1))
+}

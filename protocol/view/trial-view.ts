@@ -1,0 +1,195 @@
+/**
+ * Trials as people see them: parameters, the value that counts, and the story of each attempt.
+ */
+import { holderOf } from '../claims.js'
+import type { Attempt, Pool, Sweep } from '../pool/pool.js'
+import type { Parameters } from '../sweep-spec.js'
+import { isUnplaceable, parametersOf, searchOf } from '../sweeps.js'
+import type { Live } from './live.js'
+
+/** `waiting`: nobody has it. `reused`: another trial had the same parameters. `unplaceable`: fits no known device. */
+export type TrialState =
+  | 'waiting'
+  | 'running'
+  | 'complete'
+  | 'stopped'
+  | 'diverged'
+  | 'quarantined'
+  | 'unplaceable'
+  | 'reused'
+
+export interface AttemptView {
+  readonly attempt: number
+  readonly machine: string
+  readonly machineName: string
+  readonly device: string
+  /** `claimed` and `running`: under way. `silent`: its machine is not heard. `yielded`: another claim held. */
+  readonly state:
+    | 'claimed'
+    | 'running'
+    | 'silent'
+    | 'yielded'
+    | 'released'
+    | 'complete'
+    | 'oom'
+    | 'diverged'
+    | 'error'
+    | 'environment'
+    | 'timeout'
+    | 'stopped'
+    | 'lost'
+  readonly seconds?: number
+  readonly step?: number
+  readonly steps?: number
+  readonly value?: number
+  readonly message?: string
+  readonly tail?: string
+}
+
+export interface TrialView {
+  readonly sweep: string
+  readonly trial: number
+  readonly state: TrialState
+  readonly parameters: Parameters
+  /** The objective that counts; while the trial runs, its latest report. */
+  readonly value?: number
+  readonly step?: number
+  readonly steps?: number
+  readonly metrics: Readonly<Record<string, number>>
+  /** [step, objective]: as the result kept it, else the reports so far. */
+  readonly curve: readonly (readonly [number, number])[]
+  readonly seconds?: number
+  /** Who runs it, or whose result counts. */
+  readonly machineName?: string
+  readonly message?: string
+  /** Values of other complete attempts of this trial. */
+  readonly replicates: readonly number[]
+  readonly attempts: readonly AttemptView[]
+}
+
+/** Returns one trial, whether or not anybody touched it yet. `index` must be one of the sweep's. */
+export function trialView(pool: Pool, sweep: Sweep, index: number, live: Live): TrialView {
+  const trial = sweep.trials.get(index)
+  const standing = trial?.standing
+  const result = standing?.result
+  const attempts = [...(trial?.attempts.values() ?? [])]
+    .sort((a, b) => a.number - b.number)
+    .flatMap(attempt => attemptViews(pool, sweep, index, attempt, live))
+  const current = attempts.find(
+    each =>
+      each.attempt === standing?.attempt &&
+      (each.state === 'running' || each.state === 'claimed' || each.state === 'silent')
+  )
+  const reused = sweep.submission && searchOf(sweep.submission).trialAt(index)?.duplicateOf
+  const from = reused === undefined ? undefined : sweep.trials.get(reused)?.standing.result
+  const shown = result ?? from
+  const message = result?.message ?? standing?.failures.at(-1)?.message
+  const owner = result?.machine ?? (standing?.phase === 'claimed' ? standing.holder : undefined)
+  return {
+    sweep: sweep.id,
+    trial: index,
+    state: stateOf(pool, sweep, index, reused !== undefined),
+    parameters: parametersOf(sweep, index),
+    ...optional('value', shown ? shown.value : current?.value),
+    ...optional('step', shown ? shown.step : current?.step),
+    ...optional('steps', shown ? undefined : current?.steps),
+    metrics: shown?.metrics ?? {},
+    curve: shown?.curve ?? curveSoFar(trial?.attempts.get(standing?.attempt ?? 0), standing?.holder),
+    ...optional('seconds', shown ? shown.seconds : current?.seconds),
+    ...optional('machineName', owner === undefined ? undefined : machineName(pool, live, owner)),
+    ...optional('message', message),
+    replicates: (standing?.replicates ?? []).flatMap(each => (each.value === undefined ? [] : [each.value])),
+    attempts
+  }
+}
+
+/** Returns the indexes of the trials with a value, best first; equal values in the order of their index. */
+export function rankedTrials(_pool: Pool, sweep: Sweep, limit: number): number[] {
+  const goal = sweep.submission?.spec.metric.goal ?? 'minimize'
+  const sign = goal === 'minimize' ? 1 : -1
+  const valued = [...sweep.byPhase.done].flatMap(index => {
+    const value = sweep.trials.get(index)?.standing.result?.value
+    return value === undefined ? [] : [{ index, value }]
+  })
+  valued.sort((a, b) => sign * (a.value - b.value) || a.index - b.index)
+  return valued.slice(0, limit).map(each => each.index)
+}
+
+function stateOf(pool: Pool, sweep: Sweep, index: number, isReused: boolean): TrialState {
+  const trial = sweep.trials.get(index)
+  if (isReused) return 'reused'
+  if (!trial) return 'waiting'
+  switch (trial.standing.phase) {
+    case 'open':
+      return isUnplaceable(pool, trial) ? 'unplaceable' : 'waiting'
+    case 'claimed':
+      return 'running'
+    case 'quarantined':
+      return 'quarantined'
+    case 'done':
+      return trial.standing.result?.class === 'diverged'
+        ? 'diverged'
+        : trial.standing.result?.class === 'stopped'
+          ? 'stopped'
+          : 'complete'
+  }
+}
+
+/** One view for each machine that claimed or finished the attempt: usually one. */
+function attemptViews(pool: Pool, sweep: Sweep, index: number, attempt: Attempt, live: Live): AttemptView[] {
+  const machines = [...new Set([...attempt.claims.keys(), ...attempt.results.keys()])].sort()
+  const holder = holderOf(sweep.id, index, attempt)
+  return machines.map(machine => {
+    const claim = attempt.claims.get(machine)
+    const result = attempt.results.get(machine)
+    const base = {
+      attempt: attempt.number,
+      machine,
+      machineName: machineName(pool, live, machine),
+      device: result?.device.id ?? claim?.device ?? ''
+    }
+    if (result) {
+      const { class: state, seconds } = result
+      return {
+        ...base,
+        state,
+        seconds,
+        ...optional('step', result.step),
+        ...optional('value', result.value),
+        ...optional('message', result.message),
+        ...optional('tail', result.tail)
+      }
+    }
+    if (attempt.releases.has(machine)) return { ...base, state: 'released' as const }
+    if (machine !== holder) return { ...base, state: 'yielded' as const }
+    const running = live.machines
+      .get(machine)
+      ?.beat.running.find(each => each.sweep === sweep.id && each.trial === index && each.attempt === attempt.number)
+    if (!running) return { ...base, state: live.machines.has(machine) ? ('claimed' as const) : ('silent' as const) }
+    const { seconds } = running
+    return {
+      ...base,
+      state: 'running' as const,
+      seconds,
+      ...optional('step', running.step),
+      ...optional('steps', running.steps),
+      ...optional('value', running.value)
+    }
+  })
+}
+
+function curveSoFar(attempt: Attempt | undefined, holder: string | undefined): [number, number][] {
+  const reports = holder === undefined ? undefined : attempt?.reports.get(holder)
+  return [...(reports ?? [])]
+    .map(([step, report]): [number, number] => [step, report.value])
+    .sort((a, b) => a[0] - b[0])
+}
+
+function machineName(pool: Pool, live: Live, machine: string): string {
+  return live.machines.get(machine)?.beat.name ?? pool.machines.get(machine)?.name ?? machine.slice(0, 8)
+}
+
+/** A field that is there only when it has a value. */
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
+}
