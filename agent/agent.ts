@@ -1,0 +1,395 @@
+/**
+ * The agent's core: outside events in, effects out.
+ *
+ * Each `on…` notes a fact, then `step()` lets the plan decide and calls the ports. Nothing here waits, reads a clock of
+ * its own, or draws a number; so a simulator needs only a heap of events and a virtual clock. The one loop is closed by
+ * the log: what this machine writes comes back to it as `onLogChanged`.
+ */
+import {
+  type Beat,
+  type Device,
+  type Draft,
+  LIMITS,
+  type Parameters,
+  type Pool,
+  programSeed,
+  type RunningAttempt,
+  type Submission
+} from '#protocol'
+import { type BundleState, emptyLocal, heardMachines, type Local, type Slot } from './local.js'
+import { accepts, plan, type Step } from './plan.js'
+import type { Bundles, Clock, Exit, Keeper, Log, Mesh, Probe, Report, Runner, StopReason } from './ports.js'
+
+export interface Ports {
+  readonly clock: Clock
+  readonly log: Log
+  readonly mesh: Mesh
+  readonly runner: Runner
+  readonly probe: Pick<Probe, 'environment'>
+  readonly keeper: Keeper
+  readonly bundles: Bundles
+  /** One line per change of state of this machine: a constant message plus fields. */
+  readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+export interface AgentOptions {
+  readonly machine: string
+  readonly name: string
+  readonly version: string
+  readonly platform: string
+  readonly approveAll: boolean
+  /** Why this agent takes no work at all, such as serving an invite; absent for an ordinary one. */
+  readonly paused?: string
+}
+
+export type Agent = ReturnType<typeof createAgent>
+
+/** Returns the core of one machine's agent. Call `begin` once the ports work; then the `on…` calls, from any source. */
+export function createAgent(ports: Ports, options: AgentOptions) {
+  const local = emptyLocal(options.machine, options.name, ports.clock.now())
+  local.approveAll = options.approveAll
+  local.paused = options.paused
+  let lastStepMs = ports.clock.now()
+  let lastBeat = { text: '', atMs: Number.NEGATIVE_INFINITY }
+  let hasBegun = false
+  let isClosing = false
+
+  function step(): void {
+    // Before `begin` this machine does not know its own checkpoints and results: it would give its claims back.
+    if (!hasBegun) return
+    const now = ports.clock.now()
+    noteTime(now)
+    noteClaims(ports.log.pool(), local, now)
+    for (const each of plan(ports.log.pool(), local, now)) carryOut(each, now)
+    announce(now)
+  }
+
+  /** Any event may be the first after a sleep, when all others look silent: only silence while awake counts (C6). */
+  function noteTime(now: number): void {
+    if (now - lastStepMs > LIMITS.tickGapMs) local.steadySinceMs = now
+    if (heardMachines(local, now).length === 0) local.connectedSinceMs = now
+    lastStepMs = now
+  }
+
+  function carryOut(each: Step, now: number): void {
+    switch (each.do) {
+      case 'claim':
+        local.slots.set(each.slot.device, each.slot)
+        ports.log.append([each.draft])
+        return
+      case 'resume':
+        local.slots.set(each.slot.device, each.slot)
+        ports.note('goes on with an attempt after a restart', about(each.slot))
+        return
+      case 'start':
+        start(each.slot, each.submission, each.parameters, now)
+        return
+      case 'stop':
+        stop(each.slot, each.reason, now)
+        return
+      case 'free':
+        local.slots.delete(each.slot.device)
+        ports.note('lost a claim', about(each.slot))
+        return
+      case 'append':
+        if (isNews(each.draft)) ports.log.append([each.draft])
+        return
+      case 'fetch':
+        local.bundles.set(each.bundle.digest, 'wanted')
+        ports.bundles.want(each.bundle)
+        return
+    }
+  }
+
+  /** A release is planned at each step until the log has it: it is written once. */
+  const released = new Set<string>()
+  function isNews(draft: Draft): boolean {
+    if (draft.kind !== 'trial-released') return true
+    const id = `${draft.sweep}-${draft.trial}-${draft.attempt}`
+    if (released.has(id)) return false
+    released.add(id)
+    return true
+  }
+
+  function start(slot: Slot, submission: Submission, parameters: Parameters, now: number): void {
+    local.slots.set(slot.device, { ...slot, phase: 'running', sinceMs: now })
+    ports.note('starts an attempt', about(slot))
+    ports.runner.start({
+      id: slot.id,
+      sweep: slot.sweep,
+      trial: slot.trial,
+      attempt: slot.attempt,
+      spec: submission.spec,
+      parameters,
+      seed: programSeed(submission.spec, slot.trial),
+      bundleDigest: submission.bundle.digest,
+      device: slot.device,
+      environment: ports.probe.environment(slot.device),
+      resume: slot.resume
+    })
+  }
+
+  function stop(slot: Slot, reason: StopReason, now: number): void {
+    local.slots.set(slot.device, { ...slot, phase: 'stopping', sinceMs: now })
+    ports.note('stops an attempt', { ...about(slot), reason })
+    ports.runner.stop(slot.id, reason)
+  }
+
+  /** The result is on disk before the device is free again (L8); it leaves the disk when the log has it. */
+  function finish(slot: Slot, draft: Draft): void {
+    ports.keeper.saveResult(slot.id, draft)
+    local.results.add(slot.id)
+    local.checkpoints.delete(slot.id)
+    local.slots.delete(slot.device)
+    ports.log.append([draft])
+  }
+
+  function announce(now: number): void {
+    const pool = ports.log.pool()
+    const beat = beatOf(pool, local, now)
+    // Ages and seconds grow all the time; they alone are no news.
+    const text = JSON.stringify({ ...beat, heard: 0, running: beat.running.map(each => ({ ...each, seconds: 0 })) })
+    const age = now - lastBeat.atMs
+    const isDue = text === lastBeat.text ? age >= beatIntervalMs(pool) : age >= LIMITS.presenceMinMs
+    if (!isDue) return
+    lastBeat = { text, atMs: now }
+    ports.mesh.announce(beat)
+  }
+
+  return {
+    local: local as Readonly<Local>,
+
+    /** Takes up what a crash left behind: approvals, results that the log may lack, checkpoints. Then works. */
+    begin(): void {
+      const kept = ports.keeper.load()
+      for (const digest of kept.approved) local.approved.add(digest)
+      for (const id of kept.checkpoints) local.checkpoints.add(id)
+      for (const { id, draft } of kept.results) {
+        local.results.add(id)
+        if (hasResult(ports.log.pool(), local.machine, draft)) dropResult(id)
+        else ports.log.append([draft])
+      }
+      const { name, version, platform } = options
+      const devices = local.devices.map(({ id, vendor, model, memoryBytes, capability }) => ({
+        id,
+        vendor,
+        model,
+        memoryBytes,
+        ...(capability ? { capability } : {})
+      }))
+      if (isNewAnnouncement(ports.log.pool(), local.machine, { name, version, platform, devices })) {
+        ports.log.append([{ kind: 'machine-announced', name, version, platform, devices }])
+      }
+      hasBegun = true
+      step()
+    },
+
+    /** Time has passed. */
+    onTick(): void {
+      step()
+    },
+
+    /** New entries are folded; `writers` are the machines that wrote them. */
+    onLogChanged(writers: readonly string[]): void {
+      const now = ports.clock.now()
+      for (const machine of writers) if (machine !== local.machine) local.heardOfMs.set(machine, now)
+      for (const id of local.results) if (hasOwnResult(ports.log.pool(), local.machine, id)) dropResult(id)
+      step()
+    },
+
+    onPresence(machine: string, beat: Beat, roundTripMs: number): void {
+      const now = ports.clock.now()
+      local.peers.set(machine, { beat, heardMs: now, roundTripMs })
+      for (const [other, ageMs] of Object.entries(beat.heard)) {
+        if (other !== local.machine) local.heardOfMs.set(other, Math.max(local.heardOfMs.get(other) ?? 0, now - ageMs))
+      }
+      step()
+    },
+
+    /** A connection ended: the machine may be back in a moment, so it stays known, but no longer counts as near. */
+    onAway(machine: string): void {
+      const peer = local.peers.get(machine)
+      if (!peer) return
+      local.heardOfMs.set(machine, Math.max(local.heardOfMs.get(machine) ?? 0, peer.heardMs))
+      local.peers.delete(machine)
+      step()
+    },
+
+    onDevices(devices: readonly Device[]): void {
+      local.devices = devices
+      step()
+    },
+
+    onBundle(digest: string, state: BundleState): void {
+      local.bundles.set(digest, state)
+      ports.note('bundle', { digest, state })
+      step()
+    },
+
+    onReport(id: string, report: Report): void {
+      const slot = slotOf(local, id)
+      const sweep = slot && ports.log.pool().sweeps.get(slot.sweep)
+      if (!slot || !sweep?.submission) return
+      const value = report.metrics[sweep.submission.spec.metric.name]
+      // The log gets the first report and then each time that the step has doubled: a few records a trial (design, 3).
+      // Twice nothing is nothing: a program that tells step 0 a thousand times has not doubled it.
+      const isLater = slot.loggedStep === undefined || report.step > slot.loggedStep
+      const isRung = value !== undefined && isLater && report.step >= 2 * (slot.loggedStep ?? report.step)
+      local.slots.set(slot.device, { ...slot, latest: report, ...(isRung ? { loggedStep: report.step } : {}) })
+      if (isRung) ports.log.append([{ kind: 'attempt-reported', ...subject(slot), step: report.step, value }])
+      announce(ports.clock.now())
+    },
+
+    onExit(id: string, exit: Exit): void {
+      const slot = slotOf(local, id)
+      if (!slot) return
+      const sweep = ports.log.pool().sweeps.get(slot.sweep)
+      const claim = sweep?.trials.get(slot.trial)?.attempts.get(slot.attempt)?.claims.get(local.machine)
+      const device = local.devices.find(each => each.id === slot.device)
+      ports.note('an attempt ended', { ...about(slot), class: exit.class, value: exit.value, message: exit.message })
+      if (exit.class === 'released') finish(slot, { kind: 'trial-released', ...subject(slot), reason: 'owner' })
+      else finish(slot, resultOf(slot, exit, claim?.parameters ?? {}, device))
+      // No step: what comes next is decided when the log has the result, for until then the pool does not know of it.
+    },
+
+    /** What this machine says of itself now: the same that its peers hear. */
+    beat: (): Beat => beatOf(ports.log.pool(), local, ports.clock.now()),
+
+    approve(digest: string): void {
+      local.approved.add(digest)
+      ports.keeper.saveApproval(digest)
+      // A bundle that could not be had before may be there now.
+      if (typeof local.bundles.get(digest) === 'object') local.bundles.delete(digest)
+      step()
+    },
+
+    /** Writes what the owner decided: a sweep, an admission. */
+    append(draft: Draft): void {
+      ports.log.append([draft])
+    },
+
+    /** Stops every attempt and takes no more; their ends still come as `onExit`. Returns how many are waited for. */
+    close(): number {
+      if (!isClosing) {
+        isClosing = true
+        local.paused = 'closing'
+        for (const slot of [...local.slots.values()]) {
+          if (slot.phase === 'claiming') finish(slot, { kind: 'trial-released', ...subject(slot), reason: 'owner' })
+          else if (slot.phase === 'running') stop(slot, 'agent-closing', ports.clock.now())
+        }
+      }
+      return local.slots.size
+    }
+  }
+
+  function dropResult(id: string): void {
+    local.results.delete(id)
+    ports.keeper.dropResult(id)
+  }
+}
+
+/** Notes when claims of others were first seen, and forgets those that are over: silence counts from there (C6). */
+function noteClaims(pool: Pool, local: Local, now: number): void {
+  const open = new Set<string>()
+  for (const sweep of pool.sweeps.values()) {
+    for (const index of sweep.byPhase.claimed) {
+      const attempt = sweep.trials.get(index)?.standing.attempt ?? 0
+      const id = `${sweep.id}-${index}-${attempt}`
+      open.add(id)
+      if (!local.claimSeenMs.has(id)) local.claimSeenMs.set(id, now)
+    }
+  }
+  for (const id of local.claimSeenMs.keys()) if (!open.has(id)) local.claimSeenMs.delete(id)
+}
+
+function beatOf(pool: Pool, local: Local, now: number): Beat {
+  const running: RunningAttempt[] = [...local.slots.values()]
+    .filter(slot => slot.phase !== 'claiming')
+    .map(slot => {
+      const metric = pool.sweeps.get(slot.sweep)?.submission?.spec.metric.name ?? ''
+      const { latest } = slot
+      const value = latest?.metrics[metric]
+      return {
+        ...subject(slot),
+        device: slot.device,
+        seconds: (now - slot.sinceMs) / 1000,
+        ...(latest ? { step: latest.step } : {}),
+        ...(latest?.steps === undefined ? {} : { steps: latest.steps }),
+        ...(value === undefined ? {} : { value })
+      }
+    })
+  return {
+    name: local.name,
+    devices: local.devices,
+    accepts:
+      local.paused === undefined
+        ? [...pool.sweeps.values()]
+            .filter(sweep => !sweep.stop && accepts(local, sweep))
+            .map(sweep => sweep.id)
+            .sort()
+        : [],
+    running,
+    ...(local.paused === undefined ? {} : { paused: local.paused }),
+    heard: Object.fromEntries([...local.peers].map(([machine, peer]) => [machine, now - peer.heardMs]))
+  }
+}
+
+/** Four beats a lease: one lost message must not make a healthy machine look dead. */
+function beatIntervalMs(pool: Pool): number {
+  const leases = [...pool.sweeps.values()]
+    .filter(sweep => sweep.byPhase.claimed.size > 0)
+    .map(sweep => sweep.submission?.spec.leaseMs ?? LIMITS.leaseMs)
+  return Math.max(LIMITS.presenceMinMs, Math.min(LIMITS.presenceMaxMs, ...leases.map(leaseMs => leaseMs / 4)))
+}
+
+function resultOf(slot: Slot, exit: Exit, parameters: Parameters, device: Device | undefined): Draft {
+  const failed = exit.class !== 'complete'
+  return {
+    kind: 'attempt-finished',
+    ...subject(slot),
+    class: exit.class,
+    parameters,
+    ...(exit.class === 'complete' ? { value: exit.value } : {}),
+    ...(exit.step === undefined ? {} : { step: exit.step }),
+    metrics: exit.metrics,
+    curve: exit.curve.map(([step, value]): [number, number] => [step, value]),
+    seconds: exit.seconds,
+    device: { id: slot.device, model: device?.model ?? 'unknown', memoryBytes: device?.memoryBytes ?? 0 },
+    ...(exit.message ? { message: exit.message } : {}),
+    ...(failed && exit.tail ? { tail: exit.tail } : {})
+  }
+}
+
+function hasOwnResult(pool: Pool, machine: string, id: string): boolean {
+  const [sweep = '', trial = '', attempt = ''] = id.split('-')
+  const known = pool.sweeps.get(sweep)?.trials.get(Number(trial))?.attempts.get(Number(attempt))
+  return known !== undefined && (known.results.has(machine) || known.releases.has(machine))
+}
+
+function hasResult(pool: Pool, machine: string, draft: Draft): boolean {
+  if (draft.kind !== 'attempt-finished' && draft.kind !== 'trial-released') return false
+  return hasOwnResult(pool, machine, `${draft.sweep}-${draft.trial}-${draft.attempt}`)
+}
+
+/** A machine announces itself once, and again when what it says has changed. */
+function isNewAnnouncement(
+  pool: Pool,
+  machine: string,
+  news: { name: string; version: string; platform: string; devices: unknown }
+): boolean {
+  const known = pool.machines.get(machine)
+  const text = (each: typeof news) => JSON.stringify([each.name, each.version, each.platform, each.devices])
+  return !known || text(known) !== text(news)
+}
+
+function slotOf(local: Local, id: string): Slot | undefined {
+  return [...local.slots.values()].find(slot => slot.id === id)
+}
+
+function subject(slot: Slot): { sweep: string; trial: number; attempt: number } {
+  return { sweep: slot.sweep, trial: slot.trial, attempt: slot.attempt }
+}
+
+function about(slot: Slot): Readonly<Record<string, unknown>> {
+  return { ...subject(slot), device: slot.device }
+}

@@ -1,0 +1,155 @@
+/**
+ * Configuration: default < config file < environment, merged, checked and frozen once.
+ *
+ * Flags reach the agent as environment: the command line sets them when it starts the agent. The file is
+ * `<home>/config.yaml`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
+import { join, resolve } from 'node:path'
+import { distance } from 'fastest-levenshtein'
+import { parseDocument, stringify } from 'yaml'
+import { z } from 'zod'
+import { LIMITS, PoolError } from '#protocol'
+
+const name = z.string().min(1).max(LIMITS.nameChars)
+const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'an address looks like 192.168.1.5:49737')
+const port = z.coerce.number().int().min(1).max(65535)
+
+/** What the file may hold. */
+const fileSchema = z.strictObject({
+  /** `host:port` of DHT nodes to begin with; empty for the public ones. */
+  bootstrap: z.array(address).optional(),
+  /** UDP port of this machine; any free one when absent. */
+  port: port.optional(),
+  machineName: name.optional(),
+  memberName: name.optional(),
+  /** `ask`: the owner approves each bundle. `all`: every member's code runs here at once. */
+  approve: z.enum(['ask', 'all']).optional(),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).optional()
+})
+type FileConfig = z.infer<typeof fileSchema>
+
+export interface Config {
+  readonly home: string
+  readonly bootstrap: readonly string[]
+  readonly port: number | undefined
+  readonly machineName: string
+  readonly memberName: string
+  readonly approve: 'ask' | 'all'
+  readonly logLevel: string
+  /** Why this agent takes no work, such as serving an invite; absent for an ordinary one. */
+  readonly serveOnly: string | undefined
+}
+
+/**
+ * Returns the configuration of a home.
+ *
+ * Errors: `CONFIG_INVALID` with every problem at once: unknown keys with the nearest known one, wrong values.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const home = resolve(environment['HYPERSWEEP_HOME'] ?? fail('HYPERSWEEP_HOME is not set.'))
+  const config = { ...readFileConfig(join(home, 'config.yaml')), ...readEnvironment(environment) }
+  return Object.freeze({
+    home,
+    bootstrap: config.bootstrap ?? [],
+    port: config.port,
+    machineName: config.machineName ?? (cut(hostname()) || 'machine'),
+    memberName: config.memberName ?? (cut(userName()) || 'member'),
+    approve: config.approve ?? 'ask',
+    logLevel: config.logLevel ?? 'info',
+    serveOnly: environment['HYPERSWEEP_SERVE_ONLY'] || undefined
+  })
+}
+
+/** Keeps what a pool needs to be found again: its own DHT and this machine's port. Other keys of the file stay. */
+export function saveNetwork(home: string, network: { bootstrap: readonly string[]; port: number | undefined }): void {
+  const path = join(home, 'config.yaml')
+  const known = readFileConfig(path)
+  const next = {
+    ...known,
+    ...(network.bootstrap.length > 0 ? { bootstrap: [...network.bootstrap] } : {}),
+    ...(network.port === undefined ? {} : { port: network.port })
+  }
+  if (Object.keys(next).length > 0) writeFileSync(path, stringify(next), { mode: 0o600 })
+}
+
+function readFileConfig(path: string): FileConfig {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw new PoolError('CONFIG_INVALID', `The configuration ${path} cannot be read.`, {
+      hint: 'Check who may read it: it must belong to you.',
+      cause
+    })
+  }
+  const document = parseDocument(text)
+  if (document.errors.length > 0)
+    throw invalid(
+      path,
+      document.errors.map(error => error.message)
+    )
+  return check(document.toJS({ maxAliasCount: 50 }) ?? {}, path)
+}
+
+function readEnvironment(environment: Readonly<Record<string, string | undefined>>): FileConfig {
+  const of = (key: string) => environment[`HYPERSWEEP_${key}`] || undefined
+  const bootstrap = of('BOOTSTRAP')
+    ?.split(',')
+    .map(each => each.trim())
+    .filter(each => each !== '')
+  const values = {
+    bootstrap,
+    port: of('PORT'),
+    machineName: of('MACHINE_NAME'),
+    memberName: of('MEMBER_NAME'),
+    approve: of('APPROVE'),
+    logLevel: of('LOG_LEVEL')
+  }
+  return check(
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
+    'the environment (HYPERSWEEP_…)'
+  )
+}
+
+function check(value: unknown, where: string): FileConfig {
+  const parsed = fileSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw invalid(
+    where,
+    parsed.error.issues.map(issue =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map(unknownKey).join('; ')
+        : `${issue.path.join('.')}: ${issue.message}`
+    )
+  )
+}
+
+function unknownKey(key: string): string {
+  const nearest = Object.keys(fileSchema.shape).sort((a, b) => distance(key, a) - distance(key, b))[0]
+  return `unknown key "${key}", did you mean "${nearest}"?`
+}
+
+function invalid(where: string, problems: readonly string[]): PoolError {
+  return new PoolError('CONFIG_INVALID', `The configuration in ${where} is wrong:\n  ${problems.join('\n  ')}`, {
+    hint: 'Correct it, or remove the key to get its default.'
+  })
+}
+
+function fail(message: string): never {
+  throw new PoolError('CONFIG_INVALID', message, { hint: 'Start the agent with `hypersweep up`.' })
+}
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return '' // A container may have a user without a name.
+  }
+}
+
+function cut(text: string): string {
+  return text.slice(0, LIMITS.nameChars)
+}

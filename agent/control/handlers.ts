@@ -1,0 +1,331 @@
+/**
+ * Handlers: one function for each request of the command line.
+ *
+ * Reads the pool and what this machine knows, and answers with views; what changes something is handed to the agent's
+ * core or written to the log. Knows no adapter: they come in as the few functions of `Work`.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  type Bundle,
+  type ControlAnswers,
+  type ControlMethod,
+  type ControlRequest,
+  type Draft,
+  encodeBlock,
+  type InviteView,
+  type Live,
+  type LiveMachine,
+  type LocalSweepView,
+  machinesView,
+  type Pool,
+  PoolError,
+  poolHash,
+  rankedTrials,
+  type StatusView,
+  type Sweep,
+  searchOf,
+  stamped,
+  sweepIdOf,
+  sweepStateOf,
+  sweepsInOrder,
+  sweepsView,
+  sweepView,
+  type TrialView,
+  trialView
+} from '#protocol'
+import type { Agent } from '../agent.js'
+import { attemptId, isApproved } from '../local.js'
+import { doctor } from './doctor.js'
+
+/** This machine at work in a pool, as far as requests need it. */
+export interface Work {
+  readonly agent: Pick<Agent, 'local' | 'beat' | 'approve'>
+  readonly log: { pool(): Pool; holes(): Readonly<Record<string, number>> }
+  readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
+  readonly bundles: { pack(folder: string): Promise<Bundle> }
+  readonly invites: { create(): InviteView; list(): InviteView[] }
+  readonly membership: { readonly founding: { readonly name: string } }
+  output(id: string): Promise<string>
+  record(drafts: readonly Draft[]): Promise<void>
+}
+
+/** The agent's process around it: there also while this home is in no pool. */
+export interface Host {
+  readonly version: string
+  readonly home: string
+  readonly bootstrap: readonly string[]
+  readonly names: {
+    readonly machine: string
+    readonly machineName: string
+    readonly memberName: string
+    readonly member: string
+  }
+  readonly approve: 'ask' | 'all'
+  work(): Work | undefined
+  found(pool: string): Promise<void>
+  join(invite: string): Promise<void>
+  /** Begins to stop; returns how many attempts are to be ended first. */
+  down(): number
+  now(): number
+  wall(): number
+}
+
+/** How many trials `overview` shows of each kind: what fits on a screen. */
+const OVERVIEW_TRIALS = 20
+
+type Handlers = {
+  readonly [M in ControlMethod]: (request: Extract<ControlRequest, { method: M }>) => Promise<ControlAnswers[M]>
+}
+
+/** Returns the function that answers every request of the control socket. */
+export function createHandlers(host: Host): (request: ControlRequest) => Promise<unknown> {
+  const handlers: Handlers = {
+    status: async () => statusOf(host),
+    async found({ pool }) {
+      await host.found(pool)
+      return statusOf(host)
+    },
+    async join({ invite }) {
+      await host.join(invite)
+      return statusOf(host)
+    },
+    invite: async () => workOf(host).invites.create(),
+    invites: async () => workOf(host).invites.list(),
+    machines: async () => machinesView(workOf(host).log.pool(), liveOf(host, workOf(host))),
+    sweeps: async () => localSweeps(host, workOf(host)),
+    sweep: async request => localSweep(host, workOf(host), request.sweep),
+    submit: request => submit(host, workOf(host), request),
+    async approve(request) {
+      const work = workOf(host)
+      const { submission } = sweepNamed(work.log.pool(), request.sweep)
+      if (submission) work.agent.approve(submission.bundle.digest)
+      return localSweep(host, work, request.sweep)
+    },
+    async stop(request) {
+      const work = workOf(host)
+      const sweep = sweepNamed(work.log.pool(), request.sweep)
+      if (!sweep.stop) await work.record([{ kind: 'sweep-stopped', sweep: sweep.id }])
+      return localSweep(host, work, sweep.id)
+    },
+    async trials(request) {
+      const work = workOf(host)
+      const sweep = sweepNamed(work.log.pool(), request.sweep)
+      const total = sweep.submission ? searchOf(sweep.submission).trials : 0
+      const live = liveOf(host, work)
+      return Array.from({ length: Math.min(total, request.limit) }, (_, index) =>
+        trialView(work.log.pool(), sweep, index, live)
+      )
+    },
+    trial: async request => oneTrial(host, workOf(host), request).view,
+    async best(request) {
+      const work = workOf(host)
+      const sweep = sweepNamed(work.log.pool(), request.sweep)
+      const live = liveOf(host, work)
+      const trials = rankedTrials(work.log.pool(), sweep, request.limit).map(index =>
+        trialView(work.log.pool(), sweep, index, live)
+      )
+      return { sweep: localSweep(host, work, sweep.id), trials }
+    },
+    logs: request => logsOf(host, workOf(host), request),
+    overview: async request => overview(host, workOf(host), request.sweep),
+    doctor: async () => {
+      const work = host.work()
+      return doctor({ home: host.home, bootstrap: host.bootstrap, ...(work ? { work } : {}) })
+    },
+    down: async () => ({ attempts: host.down() })
+  }
+  return request => (handlers[request.method] as (request: ControlRequest) => Promise<unknown>)(request)
+}
+
+function workOf(host: Host): Work {
+  const work = host.work()
+  if (work) return work
+  throw new PoolError('POOL_MISSING', `This home is in no pool: ${host.home}.`, {
+    hint: "Make one with `hypersweep init`, or join a friend's with `hypersweep join <invite>`."
+  })
+}
+
+function statusOf(host: Host): StatusView {
+  const { version, home, bootstrap, names } = host
+  const base = {
+    version,
+    pid: process.pid,
+    home,
+    machine: names.machine,
+    machineName: names.machineName,
+    memberName: names.memberName,
+    bootstrap
+  }
+  const work = host.work()
+  if (!work)
+    return {
+      ...base,
+      isOnline: false,
+      connected: 0,
+      machines: 0,
+      poolHash: '',
+      records: 0,
+      sweeps: { running: 0, waitingForApproval: 0, done: 0 },
+      attempts: 0
+    }
+  const pool = work.log.pool()
+  const { local } = work.agent
+  const sweeps = sweepsInOrder(pool).filter(sweep => sweep.submission)
+  const running = sweeps.filter(sweep => sweepStateOf(pool, sweep) === 'running')
+  return {
+    ...base,
+    pool: {
+      id: pool.id,
+      name: pool.founding?.name ?? work.membership.founding.name,
+      members: [...pool.members.values()]
+        .map(({ key, name, role }) => ({ member: key, name, role }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+    },
+    isOnline: work.mesh.isOnline(),
+    connected: work.mesh.connected().length,
+    machines: pool.machines.size,
+    ...(local.paused === undefined ? {} : { paused: local.paused }),
+    poolHash: poolHash(pool),
+    records: pool.entries,
+    sweeps: {
+      running: running.length,
+      waitingForApproval: running.filter(sweep => !isApproved(local, sweep.submission?.bundle.digest ?? '')).length,
+      done: sweeps.length - running.length
+    },
+    attempts: local.slots.size
+  }
+}
+
+/** What every machine says of itself now, this one included. */
+function liveOf(host: Host, work: Work): Live {
+  const { local } = work.agent
+  const now = host.now()
+  const machines = new Map<string, LiveMachine>([[local.machine, { beat: work.agent.beat(), ageSeconds: 0 }]])
+  for (const [machine, peer] of local.peers) {
+    machines.set(machine, { beat: peer.beat, ageSeconds: (now - peer.heardMs) / 1000, roundTripMs: peer.roundTripMs })
+  }
+  return { machine: local.machine, machines }
+}
+
+/** Finds a sweep by its id, the start of it, or its name; of several with one name the newest. */
+function sweepNamed(pool: Pool, text: string): Sweep {
+  const known = sweepsInOrder(pool)
+    .filter(sweep => sweep.submission)
+    .reverse()
+  const found = known.find(sweep => sweep.id === text) ?? known.find(sweep => sweep.submission?.spec.name === text)
+  if (found) return found
+  const starting = known.filter(sweep => text.length >= 4 && sweep.id.startsWith(text))
+  if (starting.length === 1 && starting[0]) return starting[0]
+  const names = [...new Set(known.map(sweep => sweep.submission?.spec.name))].slice(0, 10).join(', ')
+  const hint =
+    known.length === 0
+      ? 'Submit one: `hypersweep submit sweep.yaml`.'
+      : `Known sweeps: ${names}. \`hypersweep sweep list\` shows them all.`
+  throw new PoolError(
+    'NOT_FOUND',
+    `${starting.length > 1 ? 'More than one sweep begins' : 'No sweep is named or begins'} with ${JSON.stringify(text)}.`,
+    { hint }
+  )
+}
+
+function localSweeps(host: Host, work: Work): LocalSweepView[] {
+  const pool = work.log.pool()
+  return sweepsView(pool, liveOf(host, work)).map(view => withApproval(work, view))
+}
+
+function localSweep(host: Host, work: Work, text: string): LocalSweepView {
+  const pool = work.log.pool()
+  const view = sweepView(pool, sweepNamed(pool, text), liveOf(host, work))
+  if (!view) throw new PoolError('NOT_FOUND', 'The sweep has not arrived yet.', { hint: 'Try again in a moment.' })
+  return withApproval(work, view)
+}
+
+function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>>): LocalSweepView {
+  const { local } = work.agent
+  const state = local.bundles.get(view.bundle.digest)
+  const bundleState = typeof state === 'object' ? state.fault : state
+  return {
+    ...view,
+    approval: isApproved(local, view.bundle.digest) ? 'approved' : 'waiting',
+    ...(bundleState === undefined ? {} : { bundleState })
+  }
+}
+
+/** Whoever submits a sweep on a machine has approved its code for that machine. */
+async function submit(
+  host: Host,
+  work: Work,
+  request: Extract<ControlRequest, { method: 'submit' }>
+): Promise<LocalSweepView> {
+  const bundle = await work.bundles.pack(request.folder)
+  const nonce = randomBytes(16).toString('hex')
+  const sweep = sweepIdOf({ spec: request.spec, bundle, nonce }, host.names.member)
+  const draft: Draft = { kind: 'sweep-submitted', sweep, nonce, spec: request.spec, bundle }
+  // A sweep that does not fit a record is told to its author now; the log itself could only drop it.
+  encodeBlock(stamped([draft], work.log.pool(), host.wall()))
+  work.agent.approve(bundle.digest)
+  await work.record([draft])
+  return localSweep(host, work, sweep)
+}
+
+function oneTrial(
+  host: Host,
+  work: Work,
+  request: { sweep: string; trial: number }
+): { sweep: Sweep; view: TrialView } {
+  const pool = work.log.pool()
+  const sweep = sweepNamed(pool, request.sweep)
+  const total = sweep.submission ? searchOf(sweep.submission).trials : 0
+  if (request.trial >= total) {
+    throw new PoolError('NOT_FOUND', `The sweep ${sweep.submission?.spec.name ?? ''} has no trial ${request.trial}.`, {
+      hint: `Its trials are 0 to ${total - 1}.`
+    })
+  }
+  return { sweep, view: trialView(pool, sweep, request.trial, liveOf(host, work)) }
+}
+
+/** The whole output if an attempt ran here, else its end as it stands in the log. */
+async function logsOf(
+  host: Host,
+  work: Work,
+  request: { sweep: string; trial: number }
+): Promise<ControlAnswers['logs']> {
+  const { sweep, view } = oneTrial(host, work, request)
+  const mine = view.attempts.filter(each => each.machine === work.agent.local.machine).at(-1)
+  const text = mine && (await work.output(attemptId(sweep.id, view.trial, mine.attempt)).catch(() => undefined))
+  if (mine && text !== undefined) return { machineName: mine.machineName, isWhole: true, text }
+  const told = view.attempts.filter(each => each.tail).at(-1)
+  if (told?.tail) return { machineName: told.machineName, isWhole: false, text: told.tail }
+  const where = view.attempts.at(-1)?.machineName
+  throw new PoolError('NOT_FOUND', `No output of trial ${view.trial} is on this machine.`, {
+    hint:
+      where === undefined ? 'Nobody has run it yet.' : `It ran on ${where}: ask there with \`hypersweep trial logs\`.`
+  })
+}
+
+function overview(host: Host, work: Work, wanted: string | undefined): ControlAnswers['overview'] {
+  const pool = work.log.pool()
+  const live = liveOf(host, work)
+  const sweeps = localSweeps(host, work)
+  const id =
+    wanted === undefined
+      ? (sweeps.find(sweep => sweep.state === 'running') ?? sweeps[0])?.sweep
+      : sweepNamed(pool, wanted).id
+  const focus = sweeps.find(sweep => sweep.sweep === id)
+  const sweep = id === undefined ? undefined : pool.sweeps.get(id)
+  const shown = (indexes: readonly number[]) => (sweep ? indexes.map(index => trialView(pool, sweep, index, live)) : [])
+  return {
+    status: statusOf(host),
+    machines: machinesView(pool, live),
+    sweeps,
+    ...(focus && sweep
+      ? {
+          focus: {
+            sweep: focus,
+            running: shown([...sweep.byPhase.claimed].sort((a, b) => a - b).slice(0, OVERVIEW_TRIALS)),
+            best: shown(rankedTrials(pool, sweep, OVERVIEW_TRIALS))
+          }
+        }
+      : {})
+  }
+}

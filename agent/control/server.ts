@@ -1,0 +1,114 @@
+/**
+ * The control socket: one request, one answer, each a line of JSON.
+ *
+ * Only the owner of the machine can open it: the file has mode 0600 inside a folder of mode 0700. What comes over it is
+ * checked like any other input; nothing here knows what a request means.
+ */
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
+import { type ControlReply, type ControlRequest, LIMITS, PoolError, requestSchema } from '#protocol'
+
+export type Handle = (request: ControlRequest) => Promise<unknown>
+
+export interface ControlServer {
+  close(): Promise<void>
+}
+
+/**
+ * Listens at an address.
+ *
+ * Errors: `AGENT_RUNNING` when another agent listens there. A socket that a crashed agent left is replaced.
+ */
+export async function openControlServer(address: string, handle: Handle): Promise<ControlServer> {
+  const isPipe = address.startsWith('\\\\.\\pipe\\')
+  if (!isPipe) mkdirSync(dirname(address), { recursive: true, mode: 0o700 })
+  if (await isListening(address)) {
+    throw new PoolError('AGENT_RUNNING', 'An agent is running on this home already.', {
+      hint: 'Look at it with `hypersweep status`, or stop it with `hypersweep down`.'
+    })
+  }
+  if (!isPipe) rmSync(address, { force: true })
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    serve(socket, handle)
+  })
+  await listen(server, address)
+  if (!isPipe) chmodSync(address, 0o600)
+  return {
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        // What was answered last must still arrive; only what is idle is cut.
+        for (const socket of sockets) socket.destroySoon()
+      })
+  }
+}
+
+function listen(server: Server, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(address, resolve)
+  })
+}
+
+function isListening(address: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(address)
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}
+
+function serve(socket: Socket, handle: Handle): void {
+  let text = ''
+  socket.setEncoding('utf8')
+  socket.on('error', () => socket.destroy())
+  socket.on('data', (chunk: string) => {
+    text += chunk
+    if (text.length > LIMITS.controlBytes) socket.destroy()
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+      const line = text.slice(0, end)
+      text = text.slice(end + 1)
+      answer(line, handle).then(
+        reply => socket.writable && socket.write(`${JSON.stringify(reply)}\n`),
+        () => socket.destroy()
+      )
+    }
+  })
+}
+
+async function answer(line: string, handle: Handle): Promise<ControlReply> {
+  let id = 0
+  try {
+    const request: unknown = JSON.parse(line)
+    id = Number((request as { id?: unknown } | null)?.id ?? 0)
+    const parsed = requestSchema.safeParse(request)
+    if (!parsed.success)
+      throw new PoolError(
+        'REQUEST_INVALID',
+        `The agent does not understand the request: ${parsed.error.issues[0]?.message ?? 'unknown'}.`,
+        { hint: 'Agent and command line may be of different versions: `hypersweep down`, then `hypersweep up`.' }
+      )
+    return { id, answer: await handle(parsed.data) }
+  } catch (error) {
+    if (error instanceof PoolError)
+      return {
+        id,
+        error: { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }
+      }
+    return {
+      id,
+      error: {
+        code: 'CONTROL_FAILED',
+        message: `The agent failed to answer: ${error instanceof Error ? error.message : String(error)}`,
+        hint: "The agent's log tells more: agent.log in its home."
+      }
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Local: what only this machine knows.
+ *
+ * Its devices, the attempts in hand, what its owner approved, whom it hears. The agent notes facts here; the plan reads
+ * them. Nothing of it is ever written to the log as such.
+ */
+import { type Beat, type Device, LIMITS } from '#protocol'
+import type { Report } from './ports.js'
+
+/** `claiming`: the claim is made and must settle (C3). `running`: a process works. `stopping`: it was told to end. */
+export type SlotPhase = 'claiming' | 'running' | 'stopping'
+
+/** What a device is busy with. */
+export interface Slot {
+  readonly id: string
+  readonly device: string
+  readonly sweep: string
+  readonly trial: number
+  readonly attempt: number
+  readonly phase: SlotPhase
+  /** When the phase began, monotonic ms. */
+  readonly sinceMs: number
+  /** True when the attempt goes on from a checkpoint after a restart (C7). */
+  readonly resume: boolean
+  readonly latest?: Report
+  /** The step of the last report that went to the log. */
+  readonly loggedStep?: number
+}
+
+/** Another machine, as heard. */
+export interface Peer {
+  readonly beat: Beat
+  /** When this machine last heard it itself, monotonic ms. */
+  readonly heardMs: number
+  readonly roundTripMs: number
+}
+
+export type BundleState = 'wanted' | 'ready' | { readonly fault: string }
+
+export interface Local {
+  readonly machine: string
+  name: string
+  devices: readonly Device[]
+  /** By device id. */
+  readonly slots: Map<string, Slot>
+  /** Digests of bundles that this machine's owner lets run here. */
+  readonly approved: Set<string>
+  approveAll: boolean
+  readonly bundles: Map<string, BundleState>
+  readonly peers: Map<string, Peer>
+  /** When a machine was last heard of through others or through its log, monotonic ms. */
+  readonly heardOfMs: Map<string, number>
+  /** When this machine first saw a claim of others, by attempt id: silence counts from there at the earliest. */
+  readonly claimSeenMs: Map<string, number>
+  /** Since when this machine ticks without a gap, and since when it hears somebody without a break (C6). */
+  steadySinceMs: number
+  connectedSinceMs: number
+  /** Attempts with a checkpoint from before a restart (C7). */
+  readonly checkpoints: Set<string>
+  /** Attempts whose result is written down here and on its way to the log. */
+  readonly results: Set<string>
+  /** Why no work is taken, in words; absent when it is. */
+  paused: string | undefined
+}
+
+/** Returns what a machine knows that has just started. */
+export function emptyLocal(machine: string, name: string, nowMs: number): Local {
+  return {
+    machine,
+    name,
+    devices: [],
+    slots: new Map(),
+    approved: new Set(),
+    approveAll: false,
+    bundles: new Map(),
+    peers: new Map(),
+    heardOfMs: new Map(),
+    claimSeenMs: new Map(),
+    steadySinceMs: nowMs,
+    connectedSinceMs: nowMs,
+    checkpoints: new Set(),
+    results: new Set(),
+    paused: undefined
+  }
+}
+
+/** Names an attempt on this machine: its slot, its folder, its reports. */
+export function attemptId(sweep: string, trial: number, attempt: number): string {
+  return `${sweep}-${trial}-${attempt}`
+}
+
+/** Returns the machines that this one hears now, sorted. */
+export function heardMachines(local: Local, nowMs: number): string[] {
+  return [...local.peers]
+    .filter(([, peer]) => nowMs - peer.heardMs <= LIMITS.presenceAwayMs)
+    .map(([machine]) => machine)
+    .sort()
+}
+
+export function isApproved(local: Local, digest: string): boolean {
+  return local.approveAll || local.approved.has(digest)
+}

@@ -1,0 +1,169 @@
+/**
+ * The mesh: which machines this one can reach, and what they say about themselves.
+ *
+ * Moves the bytes of logs and never reads a record; carries presence and the list of known logs. Only machines of
+ * members get a connection: Hyperswarm asks the firewall before any byte of a protocol is exchanged.
+ */
+import b4a from 'b4a'
+import c from 'compact-encoding'
+import Hyperswarm, { type Connection } from 'hyperswarm'
+import Protomux, { type Message } from 'protomux'
+import { type Beat, decodePresence, digestOf, encodePresence, type Gossip, LIMITS } from '#protocol'
+import type { Mesh } from '../ports.js'
+import { openDht } from './dht.js'
+
+const PROTOCOL = 'hypersweep/presence/1'
+/** Looking again for peers: soon after the start, since two that start at once miss each other, then ever more rarely. */
+const REFRESH_FIRST_MS = 500
+const REFRESH_MAX_MS = 5 * 60_000
+/** A connection that says nothing for this long is dead; a keep-alive goes out at half of it. */
+const KEEP_ALIVE_MS = 5000
+
+export interface MeshOptions {
+  readonly pool: string
+  readonly secret: string
+  readonly keyPair: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
+  /** `host:port` of DHT nodes to begin with; empty for the public ones. */
+  readonly bootstrap: readonly string[]
+  readonly port?: number
+  readonly isMember: (machine: string) => boolean
+  /** Every machine that may connect, this one not among them. */
+  readonly members: () => readonly string[]
+  /** Lets the logs travel over a connection. */
+  readonly replicate: (connection: unknown) => void
+  readonly heads: () => Gossip
+  readonly onGossip: (gossip: Gossip) => void
+  readonly onPresence: (machine: string, beat: Beat, roundTripMs: number) => void
+  readonly onAway: (machine: string) => void
+  readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+export interface OpenMesh extends Mesh {
+  readonly swarm: Hyperswarm
+  /** Machines with a live connection. */
+  connected(): readonly string[]
+  /** True when a DHT node answered: without one nobody new can be found. */
+  isOnline(): boolean
+  /** Membership grew: who was turned away before may come in now. */
+  welcome(): void
+  /** Tells every peer which logs this machine knows. */
+  gossip(): void
+  close(): Promise<void>
+}
+
+/** Joins the pool's topic. Returns at once; peers come as `onPresence`. */
+export function openMesh(options: MeshOptions): OpenMesh {
+  const dht = openDht(options)
+  const swarm = new Hyperswarm({
+    dht,
+    keyPair: options.keyPair,
+    maxPeers: LIMITS.connectionsMax,
+    maxServerConnections: LIMITS.connectionsMax,
+    firewall: key => !options.isMember(hex(key))
+  })
+  const channels = new Map<string, Message>()
+  const welcomed = new Set<string>()
+  let beat: Uint8Array | undefined
+  let timer: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  swarm.on('connection', connect)
+  // Whoever knows the pool's secret finds its members, nobody else: the topic does not tell the pool's name.
+  const discovery = swarm.join(b4a.from(digestOf(`hypersweep/topic\n${options.secret}`), 'hex'), {
+    server: true,
+    client: true
+  })
+  discovery.flushed().then(
+    () => look(REFRESH_FIRST_MS),
+    () => look(REFRESH_FIRST_MS)
+  )
+
+  /** Announce and lookup of two machines that start in the same second cross: neither finds the other until it looks again. */
+  function look(nextMs: number): void {
+    if (isClosed) return
+    const refreshed = swarm.connections.size === 0 || nextMs >= REFRESH_MAX_MS ? discovery.refresh() : Promise.resolve()
+    refreshed.catch(error => options.note('the DHT could not be asked', { error: String(error) }))
+    welcome()
+    timer = setTimeout(() => look(Math.min(REFRESH_MAX_MS, nextMs * 2)), nextMs)
+    timer.unref()
+  }
+
+  function connect(connection: Connection): void {
+    const machine = hex(connection.remotePublicKey)
+    connection.setKeepAlive(KEEP_ALIVE_MS)
+    connection.on('error', error => options.note('a connection broke', { machine, error: error.message }))
+    options.replicate(connection)
+    const channel = Protomux.from(connection).createChannel({
+      protocol: PROTOCOL,
+      id: b4a.from(options.pool, 'hex'),
+      onopen: () => {
+        channels.set(machine, message)
+        sendGossip(message)
+        if (beat) message.send(beat)
+      },
+      onclose: () => {
+        if (channels.get(machine) !== message) return
+        channels.delete(machine)
+        if (!isClosed) options.onAway(machine)
+      }
+    })
+    // Two connections to one machine can cross; the second gets no second channel.
+    if (!channel) return
+    const message = channel.addMessage({
+      encoding: c.raw,
+      onmessage: bytes => hear(machine, bytes, connection.rawStream.rtt)
+    })
+    channel.open()
+  }
+
+  function hear(machine: string, bytes: Uint8Array, roundTripMs: number): void {
+    if (isClosed) return
+    const said = decodePresence(bytes)
+    if (!said) options.note('a machine said something that is no presence', { machine, bytes: bytes.length })
+    else if (said.type === 'beat') options.onPresence(machine, said.beat, roundTripMs)
+    else options.onGossip(said.logs)
+  }
+
+  function sendGossip(message: Message): void {
+    const heads = options.heads()
+    for (let at = 0; at < heads.length; at += LIMITS.logsPerGossip) {
+      message.send(encodePresence({ type: 'logs', logs: heads.slice(at, at + LIMITS.logsPerGossip) }))
+    }
+  }
+
+  /**
+   * Hyperswarm bans for good whoever its firewall once refused, so a new member has to be let in by hand. Each is asked
+   * for once: Hyperswarm goes on trying by itself, and asking again only makes connections cross.
+   */
+  function welcome(): void {
+    for (const machine of options.members()) {
+      swarm.peers.get(machine)?.ban(false)
+      if (welcomed.has(machine)) continue
+      welcomed.add(machine)
+      swarm.joinPeer(b4a.from(machine, 'hex'))
+    }
+  }
+
+  return {
+    swarm,
+    announce(next) {
+      beat = encodePresence({ type: 'beat', beat: next })
+      for (const message of channels.values()) message.send(beat)
+    },
+    connected: () => [...channels.keys()].sort(),
+    isOnline: () => dht.toArray().length > 0 || channels.size > 0,
+    welcome,
+    gossip: () => {
+      for (const message of channels.values()) sendGossip(message)
+    },
+    async close() {
+      isClosed = true
+      clearTimeout(timer)
+      await swarm.destroy()
+    }
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return b4a.toString(bytes, 'hex')
+}

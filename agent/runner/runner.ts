@@ -1,0 +1,104 @@
+/**
+ * Runner: the attempts that run on this machine.
+ *
+ * Owns which attempts run, their folders and their ends. Knows nothing of trials to come or of other machines.
+ * Invariant: each start has exactly one `onExit`, after which nothing more is told of that attempt.
+ */
+import { invariant, LIMITS, PoolError } from '#protocol'
+import type { AttemptSpec, Exit, Report, Runner } from '../ports.js'
+import { type RunningAttempt, runAttempt } from './attempt.js'
+import type { Started } from './orphans.js'
+import { readOutput } from './output.js'
+import { forgetOldest, workspaceOf } from './workspace.js'
+
+export { killGroup, killOrphans, type Started } from './orphans.js'
+
+export interface RunnerOptions {
+  /** Holds one folder for each attempt. */
+  readonly folder: string
+  /** Returns the folder with a bundle's files: verified, unpacked, not to be written. */
+  readonly bundleFolder: (digest: string) => string
+  readonly onReport: (id: string, report: Report) => void
+  readonly onExit: (id: string, exit: Exit) => void
+  /** Told of whole lines, clean of control characters. */
+  readonly onOutput?: (id: string, text: string) => void
+  readonly log?: (message: string, fields: object) => void
+  /** From SIGTERM to SIGKILL, in ms. */
+  readonly stopGraceMs?: number
+}
+
+export interface MachineRunner extends Runner {
+  /** Returns the programs that run now. Whoever writes this down can call `killOrphans` after a crash. */
+  running(): readonly (Started & { readonly id: string })[]
+  /**
+   * Returns the end of an attempt's output that is kept here, at most `LIMITS.outputBytes`, also after its end.
+   *
+   * Errors: `NOT_FOUND` when this machine keeps no output of it.
+   */
+  tail(id: string): Promise<string>
+  /** Stops all attempts and waits for their ends. An attempt that is started later ends as released. */
+  close(): Promise<void>
+}
+
+/** An id becomes the name of a folder. */
+const ID = /^[A-Za-z0-9-]{1,128}$/
+
+/** Returns a runner of real programs on this machine. */
+export function createRunner(options: RunnerOptions): MachineRunner {
+  const attempts = new Map<string, { run: RunningAttempt; end: Promise<void> }>()
+  const log = options.log ?? (() => undefined)
+  let isClosed = false
+  let forgetting = Promise.resolve()
+
+  function start(attempt: AttemptSpec): void {
+    const { id } = attempt
+    invariant(ID.test(id), 'an attempt is named by letters, digits and dashes')
+    invariant(!attempts.has(id), 'an attempt is started once at a time')
+    const run = runAttempt(attempt, {
+      folder: options.folder,
+      bundleFolder: options.bundleFolder,
+      stopGraceMs: options.stopGraceMs ?? LIMITS.stopGraceMs,
+      onReport: report => options.onReport(id, report),
+      onOutput: text => options.onOutput?.(id, text),
+      log
+    })
+    attempts.set(id, { run, end: run.exit.then(exit => finish(id, exit)) })
+    if (isClosed) run.stop('agent-closing')
+  }
+
+  function finish(id: string, exit: Exit): void {
+    attempts.delete(id)
+    forgetting = forgetting
+      .then(() => forgetOldest(options.folder, name => attempts.has(name)))
+      .catch((error: unknown) => log('Old attempts could not be removed.', { error }))
+    options.onExit(id, exit)
+  }
+
+  async function tail(id: string): Promise<string> {
+    // Ids come from people here: one that is no id must not become a path.
+    const text = ID.test(id) ? await readOutput(workspaceOf(options.folder, id).output) : undefined
+    if (text === undefined) throw new PoolError('NOT_FOUND', `This machine keeps no output of attempt ${id}.`)
+    return text
+  }
+
+  async function close(): Promise<void> {
+    isClosed = true
+    for (const { run } of attempts.values()) run.stop('agent-closing')
+    await Promise.all([...attempts.values()].map(({ end }) => end))
+    await forgetting
+  }
+
+  return {
+    start,
+    stop: (id, reason) => attempts.get(id)?.run.stop(reason),
+    running: () => [...attempts].flatMap(([id, { run }]) => runningOf(id, run)),
+    tail,
+    close
+  }
+}
+
+function runningOf(id: string, run: RunningAttempt): (Started & { id: string })[] {
+  const program = run.program()
+  if (program?.pid === undefined) return []
+  return [{ id, pid: program.pid, ...(program.startedAt === undefined ? {} : { startedAt: program.startedAt }) }]
+}

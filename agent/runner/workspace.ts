@@ -1,0 +1,91 @@
+/**
+ * Workspace: the folder of one attempt.
+ *
+ * Owns the layout `<folder>/<id>/{work, checkpoint, parameters.json, metrics.jsonl, output.log}`: makes it, clears
+ * it, and forgets the oldest. `work` is always a fresh copy of the bundle, never a link to it: the program may write.
+ */
+import { chmod, constants, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Parameters } from '#protocol'
+
+/** Attempts whose output and checkpoint are kept on this machine: some days of work to look back on. */
+const ATTEMPTS_KEPT = 200
+
+export interface Workspace {
+  readonly root: string
+  /** The program's working directory. */
+  readonly work: string
+  readonly checkpoint: string
+  readonly parameters: string
+  readonly metrics: string
+  readonly output: string
+}
+
+/** Returns the paths of an attempt's workspace, absolute. */
+export function workspaceOf(folder: string, id: string): Workspace {
+  const root = resolve(folder, id)
+  return {
+    root,
+    work: join(root, 'work'),
+    checkpoint: join(root, 'checkpoint'),
+    parameters: join(root, 'parameters.json'),
+    metrics: join(root, 'metrics.jsonl'),
+    output: join(root, 'output.log')
+  }
+}
+
+/**
+ * Makes an attempt's workspace ready for its program.
+ *
+ * @param bundle  Folder of the bundle's files. They are copied; where the file system can, without taking space.
+ * @param resume  True keeps the checkpoint, the metrics and the output of the earlier start; false removes them.
+ * Errors:        those of the file system, such as `ENOSPC`.
+ */
+export async function prepareWorkspace(
+  workspace: Workspace,
+  { bundle, parameters, resume }: { bundle: string; parameters: Parameters; resume: boolean }
+): Promise<void> {
+  await removeTree(resume ? workspace.work : workspace.root)
+  await mkdir(workspace.checkpoint, { recursive: true })
+  await cp(bundle, workspace.work, { recursive: true, mode: constants.COPYFILE_FICLONE })
+  await makeWritable(workspace.work)
+  await writeFile(workspace.parameters, `${JSON.stringify(parameters, null, 2)}\n`)
+}
+
+/** Removes the copy of the bundle and what the program wrote into it; output and checkpoint stay. */
+export async function clearWorkspace(workspace: Workspace): Promise<void> {
+  await removeTree(workspace.work)
+}
+
+/** Removes the attempts that ended longest ago, but for the last 200 and those that `isKept`. */
+export async function forgetOldest(folder: string, isKept: (id: string) => boolean): Promise<void> {
+  const names = (await readdir(folder)).filter(name => !isKept(name))
+  if (names.length <= ATTEMPTS_KEPT) return
+  const aged = await Promise.all(names.map(async name => ({ name, at: (await stat(join(folder, name))).mtimeMs })))
+  aged.sort((a, b) => b.at - a.at || (a.name < b.name ? -1 : 1))
+  for (const { name } of aged.slice(ATTEMPTS_KEPT)) {
+    // Asked again: it may have been started while others were removed.
+    if (!isKept(name)) await removeTree(join(folder, name))
+  }
+}
+
+/** A folder that its owner may not write cannot be emptied: programs and bundles both bring such folders. */
+async function removeTree(path: string): Promise<void> {
+  const options = { recursive: true, force: true, maxRetries: 3 } as const
+  try {
+    await rm(path, options)
+  } catch {
+    await makeWritable(path)
+    await rm(path, options)
+  }
+}
+
+/** Links are left alone: what they point at is not ours to change. */
+async function makeWritable(path: string): Promise<void> {
+  await chmod(path, 0o700)
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    const child = join(path, entry.name)
+    if (entry.isDirectory()) await makeWritable(child)
+    else if (entry.isFile()) await chmod(child, 0o600 | ((await stat(child)).mode & 0o100))
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * Bundles on this machine: packed from a folder, carried by a Hyperdrive, checked by hash, unpacked to be copied.
+ *
+ * In a drive a file's content stands once, at `/files/<digest>`, whatever bundles hold it; a bundle is its manifest at
+ * `/bundles/<digest>`. Nothing is unpacked before its hash is right, and nothing runs that was not unpacked here.
+ */
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdir, open, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import b4a from 'b4a'
+import Hyperdrive from 'hyperdrive'
+import {
+  type Bundle,
+  type BundleFile,
+  bundleProblems,
+  bytesIn,
+  decodeManifest,
+  digestOf,
+  encodeManifest,
+  LIMITS,
+  type Manifest,
+  PoolError
+} from '#protocol'
+import type { BundleState } from '../local.js'
+import { makeFolder } from './files.js'
+import { bytesOf, hexOf, type Store } from './store.js'
+
+/** Folders and files that are never code: what tools leave behind, and what would carry secrets. */
+const LEFT_OUT = new Set([
+  '.git',
+  '.hg',
+  '.svn',
+  'node_modules',
+  '__pycache__',
+  '.venv',
+  'venv',
+  '.env',
+  '.mypy_cache',
+  '.pytest_cache',
+  '.ruff_cache',
+  '.ipynb_checkpoints',
+  '.idea',
+  '.vscode',
+  '.DS_Store',
+  'wandb',
+  'mlruns',
+  'lightning_logs',
+  '.hypersweep',
+  '.cache'
+])
+const IGNORE_FILE = '.hypersweepignore'
+/** How often a drive that has not arrived yet is asked again, in ms. */
+const RETRY_MS = 1000
+/** The largest manifest: every path at its longest. */
+const MANIFEST_BYTES = 4 * 2 ** 20
+
+export interface BundlesOptions {
+  readonly store: Store
+  readonly secret: string
+  /** Where bundles are unpacked: one folder for each digest. */
+  readonly folder: string
+  readonly onBundle: (digest: string, state: BundleState) => void
+}
+
+export type BundleStore = Awaited<ReturnType<typeof openBundles>>
+
+/** Opens this machine's drive. Drives of others are opened when a bundle of theirs is wanted. */
+export async function openBundles(options: BundlesOptions) {
+  const encryptionKey = bytesOf(options.secret)
+  const own = new Hyperdrive(options.store.namespace('bundles'), null, { encryptionKey })
+  await own.ready()
+  const drives = new Map<string, Hyperdrive>([[hexOf(own.key), own]])
+  const wanted = new Map<string, Promise<void>>()
+  let isClosed = false
+  makeFolder(options.folder)
+
+  const folderOf = (digest: string) => join(options.folder, digest)
+
+  async function driveOf(key: string): Promise<Hyperdrive> {
+    const known = drives.get(key)
+    if (known) return known
+    const drive = new Hyperdrive(options.store.session(), bytesOf(key), { encryptionKey })
+    drives.set(key, drive)
+    await drive.ready()
+    return drive
+  }
+
+  /** Waits until the drive has a path: its first blocks may still be on their way. */
+  async function arrived(drive: Hyperdrive, path: string): Promise<Uint8Array> {
+    for (;;) {
+      if (isClosed) throw new PoolError('BUNDLE_UNAVAILABLE', 'The agent is closing.')
+      const entry = drive.core.length > 0 ? await drive.entry(path) : null
+      const bytes = entry?.value.blob?.byteLength ?? 0
+      if (bytes > Math.max(MANIFEST_BYTES, LIMITS.bundleBytes)) throw damaged(`${path} has ${bytes} bytes`)
+      const content = entry ? await drive.get(path) : null
+      if (content) return content
+      await changed(drive)
+    }
+  }
+
+  async function fetch(bundle: Bundle): Promise<void> {
+    const target = folderOf(bundle.digest)
+    if (isUnpacked(target)) return
+    const drive = await driveOf(bundle.drive)
+    const read = decodeManifest(b4a.toString(await arrived(drive, `/bundles/${bundle.digest}`)), bundle.digest)
+    if ('problem' in read) throw damaged(read.problem)
+    const partial = `${target}.partial`
+    rmSync(partial, { recursive: true, force: true })
+    await mkdir(partial, { recursive: true, mode: 0o700 })
+    for (const file of read.files) await unpackFile(partial, file, await arrived(drive, `/files/${file.digest}`))
+    await rename(partial, target)
+  }
+
+  return {
+    folderOf,
+
+    /** Fetches, checks and unpacks a bundle in the background; `onBundle` tells of the end. */
+    want(bundle: Bundle): void {
+      if (wanted.has(bundle.digest)) return
+      const work = fetch(bundle).then(
+        () => options.onBundle(bundle.digest, 'ready'),
+        error => {
+          if (!isClosed)
+            options.onBundle(bundle.digest, { fault: error instanceof Error ? error.message : String(error) })
+        }
+      )
+      wanted.set(
+        bundle.digest,
+        work.finally(() => wanted.delete(bundle.digest))
+      )
+    },
+
+    /**
+     * Packs a folder into this machine's drive.
+     *
+     * Errors: `BUNDLE_INVALID` with every problem at once, when a file is a link, has an odd name, or all are too large.
+     */
+    async pack(folder: string): Promise<Bundle> {
+      const { files, contents } = readFolder(folder)
+      for (const [digest, content] of contents) {
+        if ((await own.entry(`/files/${digest}`)) === null) await own.put(`/files/${digest}`, content)
+      }
+      const manifest = encodeManifest(files)
+      const digest = digestOf(manifest)
+      if ((await own.entry(`/bundles/${digest}`)) === null) await own.put(`/bundles/${digest}`, b4a.from(manifest))
+      return { digest, drive: hexOf(own.key), bytes: bytesIn(files), files: files.length }
+    },
+
+    async close(): Promise<void> {
+      isClosed = true
+      await Promise.all([...drives.values()].map(drive => drive.close()))
+    }
+  }
+}
+
+/** Reads the files of a folder that make up its bundle, each content once. */
+function readFolder(folder: string): { files: Manifest; contents: Map<string, Uint8Array> } {
+  const found = listFolder(folder)
+  if (found.length === 0) throw invalid(folder, ['It holds no files.'])
+  const sizes = found.map(({ path, bytes }) => ({ path, bytes, executable: false, digest: '' }))
+  const problems = [
+    ...found.flatMap(file => (file.problem ? [`${JSON.stringify(file.path)} ${file.problem}.`] : [])),
+    ...bundleProblems(sizes)
+  ]
+  if (problems.length > 0) throw invalid(folder, problems, largest(sizes))
+  const contents = new Map<string, Uint8Array>()
+  const files = found.map(({ path, executable }) => {
+    const content = readFileSync(join(folder, path))
+    const digest = digestOf(content)
+    contents.set(digest, content)
+    return { path, executable, bytes: content.length, digest }
+  })
+  return { files, contents }
+}
+
+interface Found {
+  readonly path: string
+  readonly bytes: number
+  readonly executable: boolean
+  readonly problem?: string
+}
+
+function listFolder(root: string): Found[] {
+  const isIgnored = ignoreRules(root)
+  const found: Found[] = []
+  const visit = (folder: string) => {
+    for (const name of readdirSync(join(root, folder)).sort()) {
+      const path = folder === '' ? name : `${folder}/${name}`
+      if (LEFT_OUT.has(name) || name === IGNORE_FILE || isIgnored(path)) continue
+      const stat = lstatSync(join(root, path))
+      if (stat.isDirectory()) visit(path)
+      else if (stat.isFile()) found.push({ path, bytes: stat.size, executable: (stat.mode & 0o100) !== 0 })
+      else if (stat.isSymbolicLink())
+        found.push({
+          path,
+          bytes: 0,
+          executable: false,
+          problem: `is a link (to ${JSON.stringify(readlinkSync(join(root, path)))}); copy the file itself into the folder`
+        })
+      else found.push({ path, bytes: 0, executable: false, problem: 'is no ordinary file' })
+      // Far beyond the limit there is nothing more to say, and a home folder could hold millions.
+      if (found.length > 4 * LIMITS.bundleFiles) return
+    }
+  }
+  visit('')
+  return found
+}
+
+/** `.hypersweepignore`: one path, folder or `*.ending` a line; `#` begins a comment. */
+function ignoreRules(root: string): (path: string) => boolean {
+  let text = ''
+  try {
+    text = readFileSync(join(root, IGNORE_FILE), 'utf8')
+  } catch {
+    return () => false // Most folders have none.
+  }
+  const rules = text
+    .split(/\r?\n/)
+    .map(line => line.trim().replace(/\/$/, ''))
+    .filter(line => line !== '' && !line.startsWith('#'))
+  return path =>
+    rules.some(rule =>
+      rule.startsWith('*') ? path.endsWith(rule.slice(1)) : path === rule || path.startsWith(`${rule}/`)
+    )
+}
+
+async function unpackFile(folder: string, file: BundleFile, content: Uint8Array): Promise<void> {
+  if (content.length !== file.bytes || digestOf(content) !== file.digest)
+    throw damaged(`${file.path} does not have the content that was approved`)
+  const path = join(folder, file.path)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  // `wx`: a path that is there already would be a link or a clash; neither can be in a fresh folder.
+  const handle = await open(path, 'wx', file.executable ? 0o700 : 0o600)
+  try {
+    await handle.writeFile(content)
+  } finally {
+    await handle.close()
+  }
+}
+
+function isUnpacked(folder: string): boolean {
+  try {
+    return lstatSync(folder).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+/** Resolves when the drive grew, or after a while: peers may come at any time. */
+function changed(drive: Hyperdrive): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer)
+      drive.core.off('append', done)
+      resolve()
+    }
+    const timer = setTimeout(done, RETRY_MS)
+    drive.core.on('append', done)
+  })
+}
+
+function largest(files: Manifest): string {
+  return [...files]
+    .sort((a, b) => b.bytes - a.bytes)
+    .slice(0, 5)
+    .map(file => `${file.path} (${(file.bytes / 2 ** 20).toFixed(1)} MiB)`)
+    .join(', ')
+}
+
+function invalid(folder: string, problems: readonly string[], biggest = ''): PoolError {
+  const shown = problems.slice(0, 20)
+  const more = problems.length > shown.length ? [`… and ${problems.length - shown.length} more.`] : []
+  return new PoolError(
+    'BUNDLE_INVALID',
+    [`The folder ${folder} cannot be sent to the pool:`, ...shown, ...more].join('\n  '),
+    {
+      hint: `Leave out what is no code: list paths in ${join(folder, IGNORE_FILE)}, one a line.${biggest ? ` The largest files: ${biggest}.` : ''}`
+    }
+  )
+}
+
+function damaged(what: string): PoolError {
+  return new PoolError('BUNDLE_UNAVAILABLE', `The bundle is damaged: ${what}`, {
+    hint: 'Ask its author to submit the sweep again.'
+  })
+}

@@ -1,0 +1,74 @@
+/**
+ * Types of the storage packages, which ship none: only what this folder calls.
+ */
+declare module 'corestore' {
+  import type Hypercore from 'hypercore'
+  export default class Corestore {
+    constructor(path: string)
+    ready(): Promise<void>
+    close(): Promise<void>
+    session(): Corestore
+    namespace(name: string): Corestore
+    get(options: {
+      name?: string
+      key?: Uint8Array
+      encryption?: { key: Uint8Array } | null
+      createIfMissing?: boolean
+    }): Hypercore
+    replicate(connection: unknown): unknown
+  }
+}
+
+declare module 'hypercore' {
+  export default class Hypercore {
+    readonly key: Uint8Array
+    readonly length: number
+    readonly byteLength: number
+    readonly contiguousLength: number
+    readonly fork: number
+    readonly writable: boolean
+    readonly closed: boolean
+    ready(): Promise<void>
+    close(): Promise<void>
+    append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
+    get(index: number, options?: { wait?: boolean; timeout?: number }): Promise<Uint8Array | null>
+    update(options?: { wait?: boolean }): Promise<boolean>
+    download(range: { start: number; end: number }): { done(): Promise<void>; destroy(): void }
+    on(event: 'append' | 'conflict' | 'truncate' | 'close', listener: (...details: unknown[]) => void): this
+    off(event: 'append' | 'conflict' | 'truncate' | 'close', listener: (...details: unknown[]) => void): this
+  }
+}
+
+declare module 'hyperdrive' {
+  import type Corestore from 'corestore'
+  import type Hypercore from 'hypercore'
+
+  interface DriveEntry {
+    readonly value: { readonly executable: boolean; readonly blob: { readonly byteLength: number } | null }
+  }
+  export default class Hyperdrive {
+    constructor(store: Corestore, key?: Uint8Array | null, options?: { encryptionKey?: Uint8Array })
+    readonly key: Uint8Array
+    readonly core: Hypercore
+    ready(): Promise<void>
+    close(): Promise<void>
+    put(path: string, content: Uint8Array): Promise<void>
+    get(path: string, options?: { timeout?: number }): Promise<Uint8Array | null>
+    entry(path: string, options?: { timeout?: number }): Promise<DriveEntry | null>
+  }
+}
+
+declare module 'hypercore-crypto' {
+  interface KeyPair {
+    readonly publicKey: Uint8Array
+    readonly secretKey: Uint8Array
+  }
+  const crypto: {
+    keyPair(seed?: Uint8Array): KeyPair
+    sign(message: Uint8Array, secretKey: Uint8Array): Uint8Array
+    verify(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean
+    randomBytes(count: number): Uint8Array
+    hash(parts: Uint8Array | readonly Uint8Array[]): Uint8Array
+  }
+  export default crypto
+}

@@ -1,0 +1,91 @@
+/**
+ * The keeper: what must survive a crash of this machine.
+ *
+ * Approvals, the attempts that have a process, results on their way to the log, invites, and the logs that this machine
+ * knows of. Each call is on disk, fsynced, when it returns (rule L8).
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Attestation, attestationSchema, type Draft, idHex, keyHex, LIMITS } from '#protocol'
+import type { Keeper } from '../ports.js'
+import { makeFolder, readJson, removeFile, writeJson } from './files.js'
+
+const inviteSchema = z.object({
+  id: idHex,
+  /** The invite's key pair comes from it; whoever has it can answer the invite. */
+  seed: keyHex,
+  expiresAt: z.number(),
+  /** The machine that came with it. An invite works once (rule M4). */
+  usedBy: keyHex.optional(),
+  usedByName: z.string().max(LIMITS.nameChars).optional()
+})
+export type KeptInvite = z.infer<typeof inviteSchema>
+
+/** Programs that run: enough to tell them, after a crash, from others that got their pids. */
+const programSchema = z.object({ id: z.string(), pid: z.number().int().min(2), startedAt: z.string().optional() })
+export type KeptProgram = z.infer<typeof programSchema>
+const resultSchema = z.object({ id: z.string(), draft: z.object({ kind: z.string() }).loose() })
+
+export type FileKeeper = ReturnType<typeof openKeeper>
+
+/**
+ * Opens the keeper of a home.
+ *
+ * @param options.checkpoints  Returns the ids of attempts that left a checkpoint: the runner's folder knows.
+ */
+export function openKeeper(home: string, options: { checkpoints: () => readonly string[] }) {
+  const at = (...parts: string[]) => join(home, 'keeper', ...parts)
+  makeFolder(at('results'))
+  const approved = new Set(read(at('approved.json'), z.array(keyHex), []))
+  const invites = new Map(read(at('invites.json'), z.array(inviteSchema), []).map(invite => [invite.id, invite]))
+
+  const keeper: Keeper = {
+    load: () => ({
+      approved: [...approved],
+      results: readdirSync(at('results'))
+        .filter(file => file.endsWith('.json'))
+        .sort()
+        .flatMap(file => readResult(at('results', file))),
+      checkpoints: options.checkpoints()
+    }),
+    saveApproval(digest) {
+      approved.add(digest)
+      writeJson(at('approved.json'), [...approved].sort())
+    },
+    saveResult: (id, draft) => writeJson(at('results', `${id}.json`), { id, draft }),
+    dropResult: id => removeFile(at('results', `${id}.json`))
+  }
+
+  return {
+    ...keeper,
+    invites: (): readonly KeptInvite[] => [...invites.values()],
+    saveInvite(invite: KeptInvite): void {
+      invites.set(invite.id, invite)
+      writeJson(at('invites.json'), [...invites.values()])
+    },
+    loadPrograms: (): KeptProgram[] => read(at('programs.json'), z.array(programSchema), []),
+    savePrograms: (programs: readonly KeptProgram[]): void => writeJson(at('programs.json'), programs),
+    loadLogs: (): Attestation[] => read(at('logs.json'), z.array(attestationSchema), []),
+    saveLogs: (logs: readonly Attestation[]): void => writeJson(at('logs.json'), logs),
+    /** True when the last agent here stopped in order. The mark is gone from then on, until `markCleanStop`. */
+    takeCleanStop(): boolean {
+      const wasClean = readJson(at('clean-stop.json')) !== undefined
+      removeFile(at('clean-stop.json'))
+      return wasClean
+    },
+    markCleanStop: (): void => writeJson(at('clean-stop.json'), true)
+  }
+}
+
+/** A file that does not have its shape was not written by us: nothing in it can be trusted, so it counts as absent. */
+function read<T>(path: string, schema: z.ZodType<T>, absent: T): T {
+  const parsed = schema.safeParse(readJson(path))
+  return parsed.success ? parsed.data : absent
+}
+
+function readResult(path: string): { id: string; draft: Draft }[] {
+  const parsed = resultSchema.safeParse(readJson(path))
+  // The codec checks the draft once more before it goes to the log.
+  return parsed.success ? [{ id: parsed.data.id, draft: parsed.data.draft as unknown as Draft }] : []
+}

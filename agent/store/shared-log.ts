@@ -1,0 +1,230 @@
+/**
+ * The shared log: one Hypercore per machine incarnation, folded into one pool.
+ *
+ * Owns which logs are open and how far each is folded. A log is opened only if its attestation holds and its writer is a
+ * member (rule L7). An incarnation is written to by one run of the agent after the other, and never again once its tail
+ * may be unknown (rule L6): a start without the clean-stop mark opens a fresh one.
+ */
+import type Hypercore from 'hypercore'
+import {
+  type Attestation,
+  applyEntry,
+  type Draft,
+  decodeBlock,
+  type Entry,
+  emptyPool,
+  encodeBlock,
+  type Gossip,
+  intoBlocks,
+  type Pool,
+  PoolError,
+  stamped
+} from '#protocol'
+import type { Log } from '../ports.js'
+import { type Identity, isAttested, type Membership } from './identity.js'
+import type { FileKeeper } from './keeper.js'
+import { bytesOf, hexOf, type Store } from './store.js'
+
+/** How many blocks are folded before the agent is told: a newcomer sees progress, and the loop stays free. */
+const BLOCKS_PER_TURN = 100
+/** A failed append (a full disk) is tried again after this time, in ms. */
+const APPEND_RETRY_MS = 5000
+
+interface OpenLog {
+  readonly attestation: Attestation
+  readonly core: Hypercore
+  /** The next block to fold. */
+  cursor: number
+  isFolding: boolean
+}
+
+export interface SharedLogOptions {
+  readonly store: Store
+  readonly membership: Membership
+  readonly identity: Identity
+  readonly keeper: Pick<FileKeeper, 'loadLogs' | 'saveLogs' | 'takeCleanStop'>
+  readonly wall: () => number
+  readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
+  /** New entries are folded; `writers` are the machines that wrote them. */
+  readonly onChanged: (writers: readonly string[]) => void
+  /** This machine knows more logs than it told its peers. */
+  readonly onHeads: () => void
+}
+
+export interface SharedLog extends Log {
+  /** The logs that this machine knows, for its peers. */
+  heads(): Gossip
+  /** Takes up logs that a peer knows. Those that are not attested are refused, silently. */
+  learn(gossip: Gossip): void
+  /** Places that did not decode, by log (rule L4). */
+  holes(): Readonly<Record<string, number>>
+  /** Resolves once everything handed to `append` so far is written and folded. */
+  flushed(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens the log of this machine and every log that it knows, and folds what is on this disk before it returns. */
+export async function openSharedLog(options: SharedLogOptions): Promise<SharedLog> {
+  const { store, membership, identity, keeper, note } = options
+  const pool: Pool = emptyPool(membership.pool)
+  const known = new Map<string, Attestation>()
+  const open = new Map<string, OpenLog>()
+  const holes = new Map<string, number>()
+  const encryption = { key: bytesOf(membership.secret) }
+  const queue: Draft[] = []
+  let writing: Promise<void> = Promise.resolve()
+  let isWriting = false
+  let isClosed = false
+
+  for (const attestation of keeper.loadLogs())
+    if (attestation.pool === membership.pool) known.set(attestation.log, attestation)
+  const own = await openOwn()
+  await openAdmitted()
+
+  /** The latest incarnation if it was closed in order, else a fresh one (rule L6). */
+  async function openOwn(): Promise<OpenLog> {
+    const wasClean = keeper.takeCleanStop()
+    const mine = [...known.values()].filter(each => each.machine === identity.machine)
+    const latest = Math.max(0, ...mine.map(each => each.incarnation))
+    const incarnation = wasClean && latest > 0 ? latest : latest + 1
+    const core = store.get({ name: `log-${incarnation}`, encryption })
+    await core.ready()
+    const attestation = identity.attest(membership.pool, incarnation, hexOf(core.key))
+    const log: OpenLog = { attestation, core, cursor: 0, isFolding: false }
+    known.set(attestation.log, attestation)
+    open.set(attestation.log, log)
+    keeper.saveLogs([...known.values()])
+    if (incarnation > 1 && incarnation > latest) note('opened a fresh log after an unclean stop', { incarnation })
+    await foldLog(log)
+    if (core.length === 0) await write(log, [{ kind: 'writer-opened', ...attestation }])
+    return log
+  }
+
+  /** A log counts from the moment that its writer is a member; the founder is one by the pool's very name. */
+  function isAdmitted(attestation: Attestation): boolean {
+    return pool.members.has(attestation.member) || attestation.member === membership.founding.member
+  }
+
+  async function openAdmitted(): Promise<void> {
+    for (const attestation of [...known.values()]) {
+      if (isClosed || open.has(attestation.log) || !isAdmitted(attestation)) continue
+      const core = store.get({ key: bytesOf(attestation.log), encryption })
+      const log: OpenLog = { attestation, core, cursor: 0, isFolding: false }
+      open.set(attestation.log, log)
+      await core.ready()
+      core.on('append', () => background(foldLog(log), attestation))
+      core.on('conflict', () =>
+        note('a log has two histories; it is frozen', { log: attestation.log, machine: attestation.machine })
+      )
+      core.download({ start: 0, end: -1 })
+      // What is on disk is folded at once; what is still to come must not hold up the start.
+      if (core.contiguousLength > 0) await foldLog(log, core.contiguousLength)
+      background(foldLog(log), attestation)
+    }
+  }
+
+  function background(work: Promise<void>, attestation: Attestation): void {
+    work.catch(error => {
+      if (!isClosed) note('a log could not be read', { log: attestation.log, error: String(error) })
+    })
+  }
+
+  /** Folds what is new in a log, in its own order, up to `end` or to its end. One call at a time for each log. */
+  async function foldLog(log: OpenLog, end = Number.POSITIVE_INFINITY): Promise<void> {
+    if (log.isFolding) return
+    log.isFolding = true
+    try {
+      while (!isClosed && log.cursor < Math.min(end, log.core.length)) {
+        const members = pool.members.size
+        const last = Math.min(end, log.core.length, log.cursor + BLOCKS_PER_TURN)
+        while (log.cursor < last) {
+          const block = await log.core.get(log.cursor)
+          if (block) foldBlock(log, block)
+          log.cursor++
+        }
+        if (isClosed) return
+        options.onChanged([log.attestation.machine])
+        if (pool.members.size > members) await openAdmitted()
+      }
+    } finally {
+      log.isFolding = false
+    }
+  }
+
+  function foldBlock(log: OpenLog, bytes: Uint8Array): void {
+    const { log: key, member, machine } = log.attestation
+    decodeBlock(bytes).forEach((item, index) => {
+      if ('hole' in item) holes.set(key, (holes.get(key) ?? 0) + 1)
+      if (!('record' in item)) return
+      const entry: Entry = { log: key, member, machine, block: log.cursor, index, record: item.record }
+      const rejection = applyEntry(pool, entry)
+      if (rejection && machine === identity.machine) note('a record of this machine has no effect', { ...rejection })
+    })
+  }
+
+  async function write(log: OpenLog, drafts: readonly Draft[]): Promise<void> {
+    const records = stamped(drafts, pool, options.wall())
+    await log.core.append(intoBlocks(records).map(encodeBlock))
+    await foldLog(log)
+  }
+
+  /** Writes what is queued, batch after batch, in order. A full disk keeps it queued; nothing is dropped. */
+  async function drain(): Promise<void> {
+    while (queue.length > 0 && !isClosed) {
+      const batch = queue.slice(0, BLOCKS_PER_TURN)
+      try {
+        await write(own, batch)
+        queue.splice(0, batch.length)
+      } catch (error) {
+        if (isClosed) return
+        if (error instanceof PoolError) {
+          // One record is too large: the others of the batch must not suffer for it.
+          if (batch.length === 1) note('a record could not be written', { kind: batch[0]?.kind, error: error.message })
+          queue.splice(0, batch.length, ...(batch.length === 1 ? [] : batch.filter(isWritable)))
+          continue
+        }
+        note('the log cannot be written; trying again', { error: String(error) })
+        await new Promise(resolve => setTimeout(resolve, APPEND_RETRY_MS))
+      }
+    }
+  }
+
+  function isWritable(draft: Draft): boolean {
+    try {
+      encodeBlock(stamped([draft], pool, 0))
+      return true
+    } catch (error) {
+      note('a record could not be written', { kind: draft.kind, error: String(error) })
+      return false
+    }
+  }
+
+  return {
+    pool: () => pool,
+    append(drafts) {
+      queue.push(...drafts)
+      if (isWriting) return
+      isWriting = true
+      writing = drain().finally(() => {
+        isWriting = false
+      })
+    },
+    heads: () => [...open.values()].map(({ attestation, core }) => ({ attestation, length: core.length })),
+    learn(gossip) {
+      const news = gossip
+        .map(each => each.attestation)
+        .filter(each => each.pool === membership.pool && !known.has(each.log) && isAttested(each))
+      if (news.length === 0) return
+      for (const attestation of news) known.set(attestation.log, attestation)
+      keeper.saveLogs([...known.values()])
+      openAdmitted().then(options.onHeads, error => note('a log could not be opened', { error: String(error) }))
+    },
+    holes: () => Object.fromEntries(holes),
+    flushed: () => writing,
+    async close() {
+      await writing
+      isClosed = true
+      await own.core.close()
+    }
+  }
+}
