@@ -1,0 +1,85 @@
+/**
+ * `submit`: a sweep file becomes a sweep of the pool.
+ *
+ * What can be seen wrong from here is told before the agent is asked: every problem of the file, and a missing program.
+ */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { LIMITS, type LocalSweepView, PoolError, type SweepSpec } from '#protocol'
+import { type Cli, type CommonFlags, present } from '../cli.js'
+import { withAgent } from '../client.js'
+import { didYouMean } from '../nearest.js'
+import { searchText } from '../screens/sweep-screen.js'
+import { readSweepText } from '../sweep-file.js'
+import { describeIssue } from '../sweep-issues.js'
+import { plural, shortId } from '../terminal/format.js'
+import { watchSweep } from './watch.js'
+
+/** Files that a message names; more are no help. */
+const FILES_SHOWN_MAX = 8
+
+export interface SubmitFlags extends CommonFlags {
+  readonly watch?: boolean
+}
+
+export async function submit(this: Cli, flags: SubmitFlags, file: string): Promise<void> {
+  const path = resolve(file)
+  const folder = dirname(path)
+  // The whole path, since a file called sweep.yaml is named after its folder.
+  const { spec, warnings, source } = readSweepText(await readSweepFile(path), path)
+  for (const warning of warnings) this.say(`warning: ${describeIssue(warning, file, source)}`)
+  await findProgram(spec, folder)
+  await withAgent(this, flags, async ask => {
+    const view = await ask({ method: 'submit', spec, folder })
+    present(this, flags, view, drawSubmitted)
+    if (flags.watch) return await watchSweep(this, { ...flags, untilDone: true }, ask, view.sweep)
+    if (!flags.json) this.next(`hypersweep watch ${shortId(view.sweep)}`, 'see it run')
+  })
+}
+
+function drawSubmitted(view: LocalSweepView): string {
+  const { bundle } = view
+  return (
+    `Submitted ${view.name} (${shortId(view.sweep)}): ${plural(view.trials.total, 'trial')}, ${searchText(view)}; ` +
+    `${plural(bundle.files, 'file')}, digest ${shortId(bundle.digest)}.`
+  )
+}
+
+async function readSweepFile(path: string): Promise<string> {
+  try {
+    // A wrong path may name a data set: what is too large to be a sweep file is not read.
+    if ((await stat(path)).size > LIMITS.sweepFileBytes) throw new Error('it is too large to be a sweep file')
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    const near = await filesIn(dirname(path), name => /\.ya?ml$/i.test(name))
+    const why =
+      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+        ? 'there is none'
+        : String(cause instanceof Error ? cause.message : cause)
+    throw new PoolError('SWEEP_INVALID', `The sweep file ${path} cannot be read: ${why}.`, {
+      hint: near.length > 0 ? `In that folder: ${near.join(', ')}.` : 'An example is in docs/examples of this package.',
+      cause
+    })
+  }
+}
+
+/** Errors: `SWEEP_INVALID` when the program is not in the folder that would travel. */
+async function findProgram({ program }: SweepSpec, folder: string): Promise<void> {
+  if (program === undefined) return
+  const found = await stat(join(folder, program)).catch(() => undefined)
+  if (found?.isFile()) return
+  const near = await filesIn(join(folder, dirname(program)), () => true)
+  throw new PoolError(
+    'SWEEP_INVALID',
+    `The program "${program}" is not a file in ${folder}.${didYouMean(basename(program), near)}`,
+    {
+      hint: near.length > 0 ? `There is: ${near.join(', ')}.` : 'Put the program beside the sweep file.'
+    }
+  )
+}
+
+async function filesIn(folder: string, isShown: (name: string) => boolean): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  const names = entries.filter(entry => entry.isFile() && isShown(entry.name)).map(entry => entry.name)
+  return names.sort().slice(0, FILES_SHOWN_MAX)
+}

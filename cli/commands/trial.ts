@@ -1,0 +1,40 @@
+/**
+ * `trial list`, `trial view`, `trial logs`.
+ */
+import { type Cli, type CommonFlags, jsonLine, present } from '../cli.js'
+import { withAgent } from '../client.js'
+import { drawTrial, drawTrials } from '../screens/trial-screen.js'
+import { shortId } from '../terminal/format.js'
+import { plainView } from '../terminal/plain.js'
+
+export async function trialList(
+  this: Cli,
+  flags: CommonFlags & { readonly limit: number },
+  sweep: string
+): Promise<void> {
+  const { trials, of } = await withAgent(this, flags, async ask => {
+    const of = await ask({ method: 'sweep', sweep })
+    return { of, trials: await ask({ method: 'trials', sweep: of.sweep, limit: flags.limit }) }
+  })
+  present(this, flags, trials, (views, sheet) => drawTrials(views, plainView(of).metric.name, sheet))
+  if (flags.json) return
+  if (of.trials.total > trials.length) this.say(`${trials.length} of ${of.trials.total} trials; --limit shows more.`)
+  this.next(`hypersweep trial view ${shortId(of.sweep)} ${trials[0]?.trial ?? 0}`, 'see one with its curve')
+}
+
+export async function trialView(this: Cli, flags: CommonFlags, sweep: string, trial: number): Promise<void> {
+  const { view, of } = await withAgent(this, flags, async ask => {
+    const of = await ask({ method: 'sweep', sweep })
+    return { of, view: await ask({ method: 'trial', sweep: of.sweep, trial }) }
+  })
+  present(this, flags, view, (shown, sheet) => drawTrial(shown, plainView(of), sheet))
+  if (!flags.json) this.next(`hypersweep trial logs ${shortId(of.sweep)} ${trial}`, 'read what it printed')
+}
+
+export async function trialLogs(this: Cli, flags: CommonFlags, sweep: string, trial: number): Promise<void> {
+  const logs = await withAgent(this, flags, ask => ask({ method: 'logs', sweep, trial }))
+  if (flags.json) return this.out(jsonLine(logs))
+  const { machineName, isWhole, text } = plainView(logs)
+  if (!isWhole) this.say(`Only the end of it is here; the rest is on ${machineName}.`)
+  this.out(text.trimEnd())
+}

@@ -1,0 +1,88 @@
+/**
+ * Commands about this machine's agent: what each accepts, and its help.
+ */
+import { buildCommand } from '@stricli/core'
+import type { Cli, CommonFlags } from '../cli.js'
+import type { UpFlags } from '../commands/up.js'
+import { commonFlags, networkFlags } from './flags.js'
+
+const up = buildCommand<UpFlags, [], Cli>({
+  loader: async () => (await import('../commands/up.js')).up,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      foreground: {
+        kind: 'boolean',
+        optional: true,
+        withNegated: false,
+        brief: 'Stay attached and show its log, until Ctrl-C'
+      },
+      approve: {
+        kind: 'enum',
+        values: ['ask', 'all'],
+        optional: true,
+        brief: "ask: you approve each sweep of a friend (the default). all: every member's programs run here at once"
+      },
+      ...networkFlags
+    },
+    aliases: { f: 'foreground' }
+  },
+  docs: {
+    brief: 'Start the agent: this machine works for the pool',
+    customUsage: [
+      { input: '', brief: 'In the background; `hypersweep down` ends it' },
+      { input: '--foreground', brief: 'Attached, for a service manager or to read its log' }
+    ],
+    fullDescription:
+      'Starts the agent of this machine. It connects to the pool, takes trials that fit its devices, and shares the results.'
+  }
+})
+
+const down = buildCommand<CommonFlags, [], Cli>({
+  loader: async () => (await import('../commands/down.js')).down,
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: 'Stop the agent',
+    customUsage: [{ input: '', brief: 'Its trials go back to the pool' }],
+    fullDescription:
+      'Stops the agent of this machine and its programs. Trials under way go back to the pool for others.'
+  }
+})
+
+const status = buildCommand<CommonFlags, [], Cli>({
+  loader: async () => (await import('../commands/status.js')).status,
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: 'What the agent does, and how the pool is',
+    customUsage: [
+      { input: '', brief: 'A few lines' },
+      { input: '--json', brief: 'For scripts' }
+    ]
+  }
+})
+
+const doctor = buildCommand<CommonFlags, [], Cli>({
+  loader: async () => (await import('../commands/doctor.js')).doctor,
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: 'Find out what is wrong',
+    customUsage: [{ input: '', brief: 'Check this machine, its agent and its network' }],
+    fullDescription: 'Checks this machine, and the agent if it runs. Exit status 1 means that something must be mended.'
+  }
+})
+
+const demo = buildCommand<{ readonly json?: boolean; readonly keep?: boolean }, [], Cli>({
+  loader: async () => (await import('../commands/demo.js')).demo,
+  parameters: {
+    flags: {
+      json: commonFlags.json,
+      keep: { kind: 'boolean', optional: true, withNegated: false, brief: 'Leave its folder in place, to look into it' }
+    }
+  },
+  docs: {
+    brief: 'See all of it at work, without friends',
+    customUsage: [{ input: '', brief: 'A pool of three machines on this one, and a small sweep' }]
+  }
+})
+
+export const agentRoutes = { up, down, status, doctor, demo }

@@ -1,0 +1,170 @@
+/**
+ * Commands about sweeps and trials: what each accepts, and its help.
+ */
+import { buildCommand, buildRouteMap } from '@stricli/core'
+import type { Cli, CommonFlags } from '../cli.js'
+import type { ApproveFlags } from '../commands/approve.js'
+import type { SubmitFlags } from '../commands/submit.js'
+import type { WatchFlags } from '../commands/watch.js'
+import { commonFlags, sweepArgument, trialArgument, wholeNumber } from './flags.js'
+
+/** A person reads a screen or two; a script names a larger number. */
+const ROWS_MAX = 1000
+
+const oneSweep = { kind: 'tuple', parameters: [sweepArgument] } as const
+const maybeSweep = { kind: 'tuple', parameters: [{ ...sweepArgument, optional: true }] } as const
+const oneTrial = { kind: 'tuple', parameters: [sweepArgument, trialArgument] } as const
+
+const submit = buildCommand<SubmitFlags, [string], Cli>({
+  loader: async () => (await import('../commands/submit.js')).submit,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      watch: { kind: 'boolean', optional: true, withNegated: false, brief: 'Watch it until it is done' }
+    },
+    aliases: { w: 'watch' },
+    positional: { kind: 'tuple', parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml' }] }
+  },
+  docs: {
+    brief: 'Start a sweep from its file',
+    customUsage: [
+      { input: 'sweep.yaml', brief: 'Check the file, pack its folder, and offer its trials to the pool' },
+      { input: 'sweep.yaml --watch', brief: 'The same, and watch' }
+    ],
+    fullDescription:
+      'Starts a sweep. The folder of the file travels with it: the program and what it needs. A W&B sweep file works as\n' +
+      'it is, if it uses what is known here; every problem is told with its place.'
+  }
+})
+
+const approve = buildCommand<ApproveFlags, [string], Cli>({
+  loader: async () => (await import('../commands/approve.js')).approve,
+  parameters: {
+    flags: { ...commonFlags, yes: { kind: 'boolean', optional: true, withNegated: false, brief: 'Ask no question' } },
+    aliases: { y: 'yes' },
+    positional: oneSweep
+  },
+  docs: {
+    brief: "Let this machine run a friend's sweep",
+    customUsage: [{ input: 'digits', brief: 'Show what would run here, and ask' }],
+    fullDescription:
+      "Approves the exact files of a friend's sweep, by their digest. It is your friend's program, and it runs on your\n" +
+      'machine: approve what you would start yourself.'
+  }
+})
+
+const watch = buildCommand<WatchFlags, [string?], Cli>({
+  loader: async () => (await import('../commands/watch.js')).watch,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      untilDone: { kind: 'boolean', optional: true, withNegated: false, brief: 'End when the sweep has ended' }
+    },
+    positional: maybeSweep
+  },
+  docs: {
+    brief: 'A live screen of the pool and a sweep',
+    customUsage: [
+      { input: '', brief: 'The newest sweep that runs; q quits' },
+      { input: 'digits --until-done', brief: 'One sweep, until it has ended' },
+      { input: '--json', brief: 'One JSON object a line, each time that something changed' }
+    ]
+  }
+})
+
+const best = buildCommand<CommonFlags & { readonly count: number }, [string?], Cli>({
+  loader: async () => (await import('../commands/best.js')).best,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      count: {
+        kind: 'parsed',
+        parse: wholeNumber(1, ROWS_MAX),
+        default: '10',
+        placeholder: 'number',
+        brief: 'How many trials'
+      }
+    },
+    aliases: { n: 'count' },
+    positional: maybeSweep
+  },
+  docs: {
+    brief: 'The best trials of a sweep, and how to repeat them',
+    customUsage: [
+      { input: '', brief: 'Of the newest sweep' },
+      { input: 'digits --count 3', brief: 'The best three of one' }
+    ]
+  }
+})
+
+const sweepList = buildCommand<CommonFlags, [], Cli>({
+  loader: async () => (await import('../commands/sweep.js')).sweepList,
+  parameters: { flags: commonFlags },
+  docs: { brief: 'List the sweeps of the pool', customUsage: [{ input: '', brief: 'The newest first' }] }
+})
+
+const sweepView = buildCommand<CommonFlags, [string], Cli>({
+  loader: async () => (await import('../commands/sweep.js')).sweepView,
+  parameters: { flags: commonFlags, positional: oneSweep },
+  docs: { brief: 'Show one sweep', customUsage: [{ input: 'digits', brief: 'How far, how good, what went wrong' }] }
+})
+
+const sweepStop = buildCommand<CommonFlags, [string], Cli>({
+  loader: async () => (await import('../commands/sweep.js')).sweepStop,
+  parameters: { flags: commonFlags, positional: oneSweep },
+  docs: {
+    brief: 'Stop a sweep on every machine',
+    customUsage: [{ input: 'digits', brief: 'No trial of it is started any more; results stay' }]
+  }
+})
+
+const trialList = buildCommand<CommonFlags & { readonly limit: number }, [string], Cli>({
+  loader: async () => (await import('../commands/trial.js')).trialList,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      limit: {
+        kind: 'parsed',
+        parse: wholeNumber(1, 100_000),
+        default: '50',
+        placeholder: 'number',
+        brief: 'How many trials'
+      }
+    },
+    positional: oneSweep
+  },
+  docs: { brief: 'List the trials of a sweep', customUsage: [{ input: 'digits', brief: 'What each has come to' }] }
+})
+
+const trialView = buildCommand<CommonFlags, [string, number], Cli>({
+  loader: async () => (await import('../commands/trial.js')).trialView,
+  parameters: { flags: commonFlags, positional: oneTrial },
+  docs: {
+    brief: 'Show one trial',
+    customUsage: [{ input: 'digits 4', brief: 'Parameters, loss curve, and each attempt' }]
+  }
+})
+
+const trialLogs = buildCommand<CommonFlags, [string, number], Cli>({
+  loader: async () => (await import('../commands/trial.js')).trialLogs,
+  parameters: { flags: commonFlags, positional: oneTrial },
+  docs: {
+    brief: 'Print what a trial printed',
+    customUsage: [{ input: 'digits 4', brief: 'All that this machine has of it' }]
+  }
+})
+
+export const sweepRoutes = {
+  submit,
+  approve,
+  watch,
+  best,
+  sweep: buildRouteMap({
+    routes: { list: sweepList, view: sweepView, stop: sweepStop },
+    docs: { brief: 'Sweeps of the pool' }
+  }),
+  trial: buildRouteMap({
+    routes: { list: trialList, view: trialView, logs: trialLogs },
+    docs: { brief: 'Trials of a sweep' }
+  })
+}

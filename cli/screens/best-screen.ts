@@ -1,0 +1,76 @@
+/**
+ * The best trials of a sweep: a ranking, the first in full, and how to repeat it.
+ */
+import type { ControlAnswers, LocalSweepView, TrialView } from '#protocol'
+import { copyableParameters, NONE, seconds, shortId, shortNumber, shortValue } from '../terminal/format.js'
+import type { Sheet } from '../terminal/sheet.js'
+import { type Cell, type Column, pairs, table } from '../terminal/table.js'
+import { progressText, statePaint } from './sweep-screen.js'
+import { curveLines, metricLines, titled, valueText } from './trial-screen.js'
+
+/** More parameters than this make no table: the first of them vary most often, and `trial view` has them all. */
+const PARAMETER_COLUMNS_MAX = 12
+
+/** Returns the ranking and the best trial as one text. Its last line is what a person copies. */
+export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet): string {
+  const { style } = sheet
+  const head = `${style.bold(sweep.name)} ${style.dim(shortId(sweep.sweep))}  ${statePaint(sweep.state, style)(sweep.state)}, ${progressText(sweep)}`
+  const [best] = trials
+  if (!best) return `${head}\n\nNo trial has a result yet.`
+  const { metric } = sweep
+  const about = `trial #${best.trial}: ${metric.name} ${valueText(best.value)}, on ${best.machineName ?? NONE} in ${seconds(best.seconds)}`
+  const parameters = pairs(
+    Object.entries(best.parameters).map(([name, value]) => [name, shortValue(value)]),
+    sheet
+  )
+  const parts = [
+    [head],
+    rankingLines(trials, sweep, sheet),
+    [style.good(`Best ${about}`), ...indented(parameters)],
+    titled('Other metrics', indented(metricLines(best, metric.name, sheet)), style),
+    curveLines(best, sheet),
+    [style.dim('Repeat it with'), copyableParameters(best.parameters)]
+  ]
+  return parts
+    .filter(lines => lines.length > 0)
+    .map(lines => lines.join('\n'))
+    .join('\n\n')
+}
+
+/** Returns a table of trials, best first, with a column for each parameter that differs between them. */
+export function rankingLines(trials: readonly TrialView[], sweep: LocalSweepView, sheet: Sheet): string[] {
+  const names = differing(trials).slice(0, PARAMETER_COLUMNS_MAX)
+  const columns: readonly Column[] = [
+    { title: '', align: 'right' },
+    { title: 'trial', align: 'right' },
+    { title: sweep.metric.name, align: 'right' },
+    ...names.map((title, i): Column => ({ title, align: 'right', leavesAt: 2 + i })),
+    { title: 'machine', shrinksTo: 8, leavesAt: 3 + names.length },
+    { title: 'time', align: 'right', leavesAt: 4 + names.length }
+  ]
+  const rows = trials.map((trial, i): Cell[] => [
+    `${i + 1}`,
+    `#${trial.trial}`,
+    i === 0 ? { text: valueText(trial.value), paint: sheet.style.good } : valueText(trial.value),
+    ...names.map(name => parameterText(trial, name)),
+    trial.machineName ?? NONE,
+    seconds(trial.seconds)
+  ])
+  return table(columns, rows, sheet)
+}
+
+/** The names of parameters of which at least two trials have different values, in the sweep's order. */
+function differing(trials: readonly TrialView[]): string[] {
+  const names = [...new Set(trials.flatMap(trial => Object.keys(trial.parameters)))]
+  if (trials.length < 2) return names
+  return names.filter(name => new Set(trials.map(trial => JSON.stringify(trial.parameters[name]))).size > 1)
+}
+
+function parameterText({ parameters }: TrialView, name: string): string {
+  const value = parameters[name]
+  return value === undefined ? NONE : typeof value === 'number' ? shortNumber(value) : shortValue(value)
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.map(line => `  ${line}`)
+}

@@ -1,0 +1,142 @@
+/**
+ * Sweeps: all of them in a table, one of them in full, and what is approved with one.
+ */
+import { formatBytes, type LocalSweepView, type SweepState, type SweepView } from '#protocol'
+import { bar } from '../terminal/curve.js'
+import { ago, NONE, plural, seconds, shortId, shortNumber } from '../terminal/format.js'
+import type { Sheet } from '../terminal/sheet.js'
+import type { Paint, Style } from '../terminal/style.js'
+import { type Cell, type Column, pairs, table } from '../terminal/table.js'
+
+const LIST: readonly Column[] = [
+  { title: 'sweep', leavesAt: 4 },
+  { title: 'name', shrinksTo: 8 },
+  { title: 'state', shrinksTo: 7 },
+  { title: 'done', align: 'right' },
+  { title: 'best', align: 'right', leavesAt: 1 },
+  { title: 'metric', shrinksTo: 8, leavesAt: 3 },
+  { title: 'by', shrinksTo: 6, leavesAt: 2 },
+  { title: 'submitted', leavesAt: 5 }
+]
+const BAR_COLUMNS = 24
+
+/** Returns a table with a row for each sweep. */
+export function drawSweeps(sweeps: readonly LocalSweepView[], sheet: Sheet): string {
+  if (sweeps.length === 0) return 'The pool has no sweep yet.'
+  const rows = sweeps.map((sweep): Cell[] => [
+    shortId(sweep.sweep),
+    { text: sweep.name, paint: sheet.style.bold },
+    stateCell(sweep, sheet),
+    `${sweep.trials.done}/${sweep.trials.total}`,
+    bestValue(sweep),
+    sweep.metric.name,
+    sweep.submittedBy,
+    ago(sweep.submittedAt, sheet.now)
+  ])
+  return table(LIST, rows, sheet).join('\n')
+}
+
+/** Returns everything about one sweep but its trials. */
+export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
+  const { bundle, best, lastFailure } = sweep
+  const rows: [string, Cell][] = [
+    ['sweep', { text: `${sweep.name} (${sweep.sweep})`, paint: sheet.style.bold }],
+    ['state', stateCell(sweep, sheet)],
+    ['trials', progressText(sweep)],
+    ['', bar(shareDone(sweep), BAR_COLUMNS)],
+    ['search', searchText(sweep)],
+    ['program', sweep.program],
+    ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}, digest ${shortId(bundle.digest)}`],
+    ['submitted', `by ${sweep.submittedBy}, ${ago(sweep.submittedAt, sheet.now)}`],
+    ['here', approvalCell(sweep, sheet)],
+    ['runs on', sweep.runners.join(', ') || 'no machine that is here now'],
+    ['trained', trainedText(sweep)]
+  ]
+  if (best?.value !== undefined) {
+    rows.push([
+      'best',
+      {
+        text: `${shortNumber(best.value)}, trial #${best.trial} on ${best.machineName ?? NONE}`,
+        paint: sheet.style.good
+      }
+    ])
+  }
+  if (lastFailure) {
+    const { trial, machine, class: kind, message } = lastFailure
+    rows.push(['last failure', { text: `trial #${trial} on ${machine}: ${kind}. ${message}`, paint: sheet.style.bad }])
+  }
+  return pairs(rows, sheet).join('\n')
+}
+
+/** Returns what would run here after an approval. The digest in full: it is what is approved. */
+export function drawApproval(sweep: LocalSweepView, sheet: Sheet): string {
+  const { bundle } = sweep
+  return pairs(
+    [
+      ['sweep', { text: sweep.name, paint: sheet.style.bold }],
+      ['author', { text: sweep.submittedBy, paint: sheet.style.bold }],
+      ['runs', sweep.program],
+      ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}`],
+      ['digest', bundle.digest],
+      ['trials', `${sweep.trials.total} in all, shared with the other machines`]
+    ],
+    { ...sheet, columns: Number.POSITIVE_INFINITY }
+  ).join('\n')
+}
+
+/** Returns how far a sweep is: `14 of 24 done, 3 running, 6 waiting, 1 failed`. */
+export function progressText({ trials, diverged }: SweepView): string {
+  const { total, done, running, waiting, failed } = trials
+  return [
+    `${done} of ${total} done`,
+    ...(running > 0 ? [`${running} running`] : []),
+    ...(waiting > 0 ? [`${waiting} waiting`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(diverged > 0 ? [`${diverged} diverged`] : [])
+  ].join(', ')
+}
+
+/** Returns the share of trials that need no more work, from 0 to 1. */
+export function shareDone({ trials }: SweepView): number {
+  return trials.total === 0 ? 1 : (trials.done + trials.failed) / trials.total
+}
+
+export function searchText({ method, metric }: SweepView): string {
+  return `${method}, ${metric.goal} ${metric.name}`
+}
+
+/** Returns the painter of a sweep's state. */
+export function statePaint(state: SweepState, style: Style): Paint {
+  switch (state) {
+    case 'arriving':
+      return style.dim
+    case 'running':
+      return style.accent
+    case 'done':
+      return style.good
+    case 'stopped':
+      return style.warn
+    case 'failed':
+      return style.bad
+  }
+}
+
+function stateCell(sweep: LocalSweepView, { style }: Sheet): Cell {
+  const isAsked = sweep.state === 'running' && sweep.approval === 'waiting'
+  return isAsked
+    ? { text: 'needs approval', paint: style.warn }
+    : { text: sweep.state, paint: statePaint(sweep.state, style) }
+}
+
+function approvalCell({ approval, bundleState, sweep }: LocalSweepView, { style }: Sheet): Cell {
+  if (approval === 'approved') return `approved${bundleState === undefined ? '' : `, files ${bundleState}`}`
+  return { text: `waits for you: hypersweep approve ${shortId(sweep)}`, paint: style.warn }
+}
+
+function trainedText({ secondsTrained, replicates }: SweepView): string {
+  return `${seconds(secondsTrained)} in all${replicates > 0 ? `, ${plural(replicates, 'trial')} trained twice` : ''}`
+}
+
+function bestValue({ best }: SweepView): string {
+  return best?.value === undefined ? NONE : shortNumber(best.value)
+}
