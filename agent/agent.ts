@@ -13,12 +13,13 @@ import {
   type Parameters,
   type Pool,
   programSeed,
-  type RunningAttempt,
   type Submission
 } from '#protocol'
-import { type BundleState, emptyLocal, heardMachines, type Local, type Slot } from './local.js'
-import { accepts, plan, type Step } from './plan.js'
+import { beatIntervalMs, beatOf } from './beat.js'
+import { type BundleState, type Charge, emptyLocal, heardMachines, type Local, subject } from './local.js'
+import { plan, type Step } from './plan.js'
 import type { Bundles, Clock, Exit, Keeper, Log, Mesh, Probe, Report, Runner, StopReason } from './ports.js'
+import { resultOf } from './result.js'
 
 export interface Ports {
   readonly clock: Clock
@@ -52,6 +53,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   let lastStepMs = ports.clock.now()
   let lastBeat = { text: '', atMs: Number.NEGATIVE_INFINITY }
   let hasBegun = false
+  let announced: string | undefined
   let isClosing = false
 
   function step(): void {
@@ -74,22 +76,22 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   function carryOut(each: Step, now: number): void {
     switch (each.do) {
       case 'claim':
-        local.slots.set(each.slot.device, each.slot)
+        local.charges.set(each.charge.device, each.charge)
         ports.log.append([each.draft])
         return
       case 'resume':
-        local.slots.set(each.slot.device, each.slot)
-        ports.note('goes on with an attempt after a restart', about(each.slot))
+        local.charges.set(each.charge.device, each.charge)
+        ports.note('goes on with an attempt after a restart', about(each.charge))
         return
       case 'start':
-        start(each.slot, each.submission, each.parameters, now)
+        start(each.charge, each.submission, each.parameters, now)
         return
       case 'stop':
-        stop(each.slot, each.reason, now)
+        stop(each.charge, each.reason, now)
         return
       case 'free':
-        local.slots.delete(each.slot.device)
-        ports.note('lost a claim', about(each.slot))
+        local.charges.delete(each.charge.device)
+        ports.note('lost a claim', about(each.charge))
         return
       case 'append':
         if (isNews(each.draft)) ports.log.append([each.draft])
@@ -111,37 +113,58 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     return true
   }
 
-  function start(slot: Slot, submission: Submission, parameters: Parameters, now: number): void {
-    local.slots.set(slot.device, { ...slot, phase: 'running', sinceMs: now })
-    ports.note('starts an attempt', about(slot))
+  function start(charge: Charge, submission: Submission, parameters: Parameters, now: number): void {
+    local.charges.set(charge.device, { ...charge, phase: 'running', sinceMs: now })
+    ports.note('starts an attempt', about(charge))
     ports.runner.start({
-      id: slot.id,
-      sweep: slot.sweep,
-      trial: slot.trial,
-      attempt: slot.attempt,
+      id: charge.id,
+      sweep: charge.sweep,
+      trial: charge.trial,
+      attempt: charge.attempt,
       spec: submission.spec,
       parameters,
-      seed: programSeed(submission.spec, slot.trial),
+      seed: programSeed(submission.spec, charge.trial),
       bundleDigest: submission.bundle.digest,
-      device: slot.device,
-      environment: ports.probe.environment(slot.device),
-      resume: slot.resume
+      device: charge.device,
+      environment: ports.probe.environment(charge.device),
+      resume: charge.resume
     })
   }
 
-  function stop(slot: Slot, reason: StopReason, now: number): void {
-    local.slots.set(slot.device, { ...slot, phase: 'stopping', sinceMs: now })
-    ports.note('stops an attempt', { ...about(slot), reason })
-    ports.runner.stop(slot.id, reason)
+  function stop(charge: Charge, reason: StopReason, now: number): void {
+    local.charges.set(charge.device, { ...charge, phase: 'stopping', sinceMs: now })
+    ports.note('stops an attempt', { ...about(charge), reason })
+    ports.runner.stop(charge.id, reason)
   }
 
   /** The result is on disk before the device is free again (L8); it leaves the disk when the log has it. */
-  function finish(slot: Slot, draft: Draft): void {
-    ports.keeper.saveResult(slot.id, draft)
-    local.results.add(slot.id)
-    local.checkpoints.delete(slot.id)
-    local.slots.delete(slot.device)
+  function finish(charge: Charge, draft: Draft): void {
+    ports.keeper.saveResult(charge.id, draft)
+    local.results.add(charge.id)
+    local.checkpoints.delete(charge.id)
+    local.charges.delete(charge.device)
     ports.log.append([draft])
+  }
+
+  /** The log keeps what does not change from minute to minute; a machine says it once, and again when it did change. */
+  function announceMachine(): void {
+    if (!hasBegun) return
+    const { name, version, platform } = options
+    const devices = local.devices.map(({ id, vendor, model, memoryBytes, capability }) => ({
+      id,
+      vendor,
+      model,
+      memoryBytes,
+      ...(capability ? { capability } : {})
+    }))
+    const known = ports.log.pool().machines.get(local.machine)
+    const textOf = (each: Omit<typeof news, 'devices'> & { devices: readonly unknown[] }) =>
+      JSON.stringify([each.name, each.version, each.platform, each.devices])
+    const news = { name, version, platform, devices }
+    announced ??= known && textOf(known)
+    if (textOf(news) === announced) return
+    announced = textOf(news)
+    ports.log.append([{ kind: 'machine-announced', ...news }])
   }
 
   function announce(now: number): void {
@@ -169,18 +192,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
         if (hasResult(ports.log.pool(), local.machine, draft)) dropResult(id)
         else ports.log.append([draft])
       }
-      const { name, version, platform } = options
-      const devices = local.devices.map(({ id, vendor, model, memoryBytes, capability }) => ({
-        id,
-        vendor,
-        model,
-        memoryBytes,
-        ...(capability ? { capability } : {})
-      }))
-      if (isNewAnnouncement(ports.log.pool(), local.machine, { name, version, platform, devices })) {
-        ports.log.append([{ kind: 'machine-announced', name, version, platform, devices }])
-      }
       hasBegun = true
+      announceMachine()
       step()
     },
 
@@ -217,6 +230,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
 
     onDevices(devices: readonly Device[]): void {
       local.devices = devices
+      announceMachine()
       step()
     },
 
@@ -227,28 +241,28 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     },
 
     onReport(id: string, report: Report): void {
-      const slot = slotOf(local, id)
-      const sweep = slot && ports.log.pool().sweeps.get(slot.sweep)
-      if (!slot || !sweep?.submission) return
+      const charge = chargeOf(local, id)
+      const sweep = charge && ports.log.pool().sweeps.get(charge.sweep)
+      if (!charge || !sweep?.submission) return
       const value = report.metrics[sweep.submission.spec.metric.name]
       // The log gets the first report and then each time that the step has doubled: a few records a trial (design, 3).
       // Twice nothing is nothing: a program that tells step 0 a thousand times has not doubled it.
-      const isLater = slot.loggedStep === undefined || report.step > slot.loggedStep
-      const isRung = value !== undefined && isLater && report.step >= 2 * (slot.loggedStep ?? report.step)
-      local.slots.set(slot.device, { ...slot, latest: report, ...(isRung ? { loggedStep: report.step } : {}) })
-      if (isRung) ports.log.append([{ kind: 'attempt-reported', ...subject(slot), step: report.step, value }])
-      announce(ports.clock.now())
+      const isLater = charge.loggedStep === undefined || report.step > charge.loggedStep
+      const isRung = value !== undefined && isLater && report.step >= 2 * (charge.loggedStep ?? report.step)
+      local.charges.set(charge.device, { ...charge, latest: report, ...(isRung ? { loggedStep: report.step } : {}) })
+      if (isRung) ports.log.append([{ kind: 'attempt-reported', ...subject(charge), step: report.step, value }])
+      // Peers hear of it at the next tick: a program may report a thousand times a second.
     },
 
     onExit(id: string, exit: Exit): void {
-      const slot = slotOf(local, id)
-      if (!slot) return
-      const sweep = ports.log.pool().sweeps.get(slot.sweep)
-      const claim = sweep?.trials.get(slot.trial)?.attempts.get(slot.attempt)?.claims.get(local.machine)
-      const device = local.devices.find(each => each.id === slot.device)
-      ports.note('an attempt ended', { ...about(slot), class: exit.class, value: exit.value, message: exit.message })
-      if (exit.class === 'released') finish(slot, { kind: 'trial-released', ...subject(slot), reason: 'owner' })
-      else finish(slot, resultOf(slot, exit, claim?.parameters ?? {}, device))
+      const charge = chargeOf(local, id)
+      if (!charge) return
+      const sweep = ports.log.pool().sweeps.get(charge.sweep)
+      const claim = sweep?.trials.get(charge.trial)?.attempts.get(charge.attempt)?.claims.get(local.machine)
+      const device = local.devices.find(each => each.id === charge.device)
+      ports.note('an attempt ended', { ...about(charge), class: exit.class, value: exit.value, message: exit.message })
+      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason: 'owner' })
+      else finish(charge, resultOf(charge, exit, claim?.parameters ?? {}, device))
       // No step: what comes next is decided when the log has the result, for until then the pool does not know of it.
     },
 
@@ -273,12 +287,13 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       if (!isClosing) {
         isClosing = true
         local.paused = 'closing'
-        for (const slot of [...local.slots.values()]) {
-          if (slot.phase === 'claiming') finish(slot, { kind: 'trial-released', ...subject(slot), reason: 'owner' })
-          else if (slot.phase === 'running') stop(slot, 'agent-closing', ports.clock.now())
+        for (const charge of [...local.charges.values()]) {
+          if (charge.phase === 'claiming')
+            finish(charge, { kind: 'trial-released', ...subject(charge), reason: 'owner' })
+          else if (charge.phase === 'running') stop(charge, 'agent-closing', ports.clock.now())
         }
       }
-      return local.slots.size
+      return local.charges.size
     }
   }
 
@@ -302,64 +317,6 @@ function noteClaims(pool: Pool, local: Local, now: number): void {
   for (const id of local.claimSeenMs.keys()) if (!open.has(id)) local.claimSeenMs.delete(id)
 }
 
-function beatOf(pool: Pool, local: Local, now: number): Beat {
-  const running: RunningAttempt[] = [...local.slots.values()]
-    .filter(slot => slot.phase !== 'claiming')
-    .map(slot => {
-      const metric = pool.sweeps.get(slot.sweep)?.submission?.spec.metric.name ?? ''
-      const { latest } = slot
-      const value = latest?.metrics[metric]
-      return {
-        ...subject(slot),
-        device: slot.device,
-        seconds: (now - slot.sinceMs) / 1000,
-        ...(latest ? { step: latest.step } : {}),
-        ...(latest?.steps === undefined ? {} : { steps: latest.steps }),
-        ...(value === undefined ? {} : { value })
-      }
-    })
-  return {
-    name: local.name,
-    devices: local.devices,
-    accepts:
-      local.paused === undefined
-        ? [...pool.sweeps.values()]
-            .filter(sweep => !sweep.stop && accepts(local, sweep))
-            .map(sweep => sweep.id)
-            .sort()
-        : [],
-    running,
-    ...(local.paused === undefined ? {} : { paused: local.paused }),
-    heard: Object.fromEntries([...local.peers].map(([machine, peer]) => [machine, now - peer.heardMs]))
-  }
-}
-
-/** Four beats a lease: one lost message must not make a healthy machine look dead. */
-function beatIntervalMs(pool: Pool): number {
-  const leases = [...pool.sweeps.values()]
-    .filter(sweep => sweep.byPhase.claimed.size > 0)
-    .map(sweep => sweep.submission?.spec.leaseMs ?? LIMITS.leaseMs)
-  return Math.max(LIMITS.presenceMinMs, Math.min(LIMITS.presenceMaxMs, ...leases.map(leaseMs => leaseMs / 4)))
-}
-
-function resultOf(slot: Slot, exit: Exit, parameters: Parameters, device: Device | undefined): Draft {
-  const failed = exit.class !== 'complete'
-  return {
-    kind: 'attempt-finished',
-    ...subject(slot),
-    class: exit.class,
-    parameters,
-    ...(exit.class === 'complete' ? { value: exit.value } : {}),
-    ...(exit.step === undefined ? {} : { step: exit.step }),
-    metrics: exit.metrics,
-    curve: exit.curve.map(([step, value]): [number, number] => [step, value]),
-    seconds: exit.seconds,
-    device: { id: slot.device, model: device?.model ?? 'unknown', memoryBytes: device?.memoryBytes ?? 0 },
-    ...(exit.message ? { message: exit.message } : {}),
-    ...(failed && exit.tail ? { tail: exit.tail } : {})
-  }
-}
-
 function hasOwnResult(pool: Pool, machine: string, id: string): boolean {
   const [sweep = '', trial = '', attempt = ''] = id.split('-')
   const known = pool.sweeps.get(sweep)?.trials.get(Number(trial))?.attempts.get(Number(attempt))
@@ -371,25 +328,10 @@ function hasResult(pool: Pool, machine: string, draft: Draft): boolean {
   return hasOwnResult(pool, machine, `${draft.sweep}-${draft.trial}-${draft.attempt}`)
 }
 
-/** A machine announces itself once, and again when what it says has changed. */
-function isNewAnnouncement(
-  pool: Pool,
-  machine: string,
-  news: { name: string; version: string; platform: string; devices: unknown }
-): boolean {
-  const known = pool.machines.get(machine)
-  const text = (each: typeof news) => JSON.stringify([each.name, each.version, each.platform, each.devices])
-  return !known || text(known) !== text(news)
+function chargeOf(local: Local, id: string): Charge | undefined {
+  return [...local.charges.values()].find(charge => charge.id === id)
 }
 
-function slotOf(local: Local, id: string): Slot | undefined {
-  return [...local.slots.values()].find(slot => slot.id === id)
-}
-
-function subject(slot: Slot): { sweep: string; trial: number; attempt: number } {
-  return { sweep: slot.sweep, trial: slot.trial, attempt: slot.attempt }
-}
-
-function about(slot: Slot): Readonly<Record<string, unknown>> {
-  return { ...subject(slot), device: slot.device }
+function about(charge: Charge): Readonly<Record<string, unknown>> {
+  return { ...subject(charge), device: charge.device }
 }

@@ -1,8 +1,8 @@
 /**
  * Invites: who may come in, and only once.
  *
- * Owns the rules about invites (M3, M4): an invite lets in one machine, for a day, by the clock of the machine that made
- * it. The admission is durable, in the log, before the joiner hears of it.
+ * Owns the rules about invites (M3, M4): an invite lets in one machine, for a day, by the clock of the machine that
+ * made it. The admission is durable, in the log, before the joiner hears of it.
  */
 import { randomBytes } from 'node:crypto'
 import { type Draft, type InviteView, LIMITS, type Pool } from '#protocol'
@@ -57,7 +57,7 @@ export function createInvites(options: InvitesOptions) {
       }))
     },
 
-    /** Those that somebody may still come with. A used one is answered too: its machine may ask again, others are told why not. */
+    /** Those that are answered. Used ones are, too: their machine may ask again, and others are told why not. */
     open: (): readonly Invite[] => keeper.invites().filter(invite => invite.expiresAt > options.wall()),
 
     /** Lets a machine in, or says why not. The same machine may ask twice: the first answer may have been lost. */

@@ -8,16 +8,16 @@ import { type Beat, type Device, LIMITS } from '#protocol'
 import type { Report } from './ports.js'
 
 /** `claiming`: the claim is made and must settle (C3). `running`: a process works. `stopping`: it was told to end. */
-export type SlotPhase = 'claiming' | 'running' | 'stopping'
+export type ChargePhase = 'claiming' | 'running' | 'stopping'
 
-/** What a device is busy with. */
-export interface Slot {
+/** An attempt in the charge of this machine: what one of its devices is busy with. */
+export interface Charge {
   readonly id: string
   readonly device: string
   readonly sweep: string
   readonly trial: number
   readonly attempt: number
-  readonly phase: SlotPhase
+  readonly phase: ChargePhase
   /** When the phase began, monotonic ms. */
   readonly sinceMs: number
   /** True when the attempt goes on from a checkpoint after a restart (C7). */
@@ -42,7 +42,7 @@ export interface Local {
   name: string
   devices: readonly Device[]
   /** By device id. */
-  readonly slots: Map<string, Slot>
+  readonly charges: Map<string, Charge>
   /** Digests of bundles that this machine's owner lets run here. */
   readonly approved: Set<string>
   approveAll: boolean
@@ -69,7 +69,7 @@ export function emptyLocal(machine: string, name: string, nowMs: number): Local 
     machine,
     name,
     devices: [],
-    slots: new Map(),
+    charges: new Map(),
     approved: new Set(),
     approveAll: false,
     bundles: new Map(),
@@ -84,19 +84,24 @@ export function emptyLocal(machine: string, name: string, nowMs: number): Local 
   }
 }
 
-/** Names an attempt on this machine: its slot, its folder, its reports. */
+/** Names an attempt on this machine: its charge, its folder, its reports. */
 export function attemptId(sweep: string, trial: number, attempt: number): string {
   return `${sweep}-${trial}-${attempt}`
 }
 
-/** Returns the machines that this one hears now, sorted. */
-export function heardMachines(local: Local, nowMs: number): string[] {
+/** Returns the machines that this one heard within the last `withinMs`, sorted. */
+export function heardMachines(local: Local, nowMs: number, withinMs: number = LIMITS.presenceAwayMs): string[] {
   return [...local.peers]
-    .filter(([, peer]) => nowMs - peer.heardMs <= LIMITS.presenceAwayMs)
+    .filter(([, peer]) => nowMs - peer.heardMs <= withinMs)
     .map(([machine]) => machine)
     .sort()
 }
 
 export function isApproved(local: Local, digest: string): boolean {
   return local.approveAll || local.approved.has(digest)
+}
+
+/** Names the attempt of a charge as records do. */
+export function subject(charge: Charge): { sweep: string; trial: number; attempt: number } {
+  return { sweep: charge.sweep, trial: charge.trial, attempt: charge.attempt }
 }

@@ -24,19 +24,19 @@ import {
   sweepStateOf,
   sweepsInOrder
 } from '#protocol'
-import { attemptId, heardMachines, isApproved, type Local, type Slot } from './local.js'
+import { attemptId, type Charge, heardMachines, isApproved, type Local } from './local.js'
 import type { StopReason } from './ports.js'
 
 /** One thing to do. */
 export type Step =
   /** Make a claim: occupy the device and write the record. */
-  | { readonly do: 'claim'; readonly slot: Slot; readonly draft: Draft }
+  | { readonly do: 'claim'; readonly charge: Charge; readonly draft: Draft }
   /** Occupy a device with an attempt that is this machine's already. */
-  | { readonly do: 'resume'; readonly slot: Slot }
-  | { readonly do: 'start'; readonly slot: Slot; readonly submission: Submission; readonly parameters: Parameters }
-  | { readonly do: 'stop'; readonly slot: Slot; readonly reason: StopReason }
+  | { readonly do: 'resume'; readonly charge: Charge }
+  | { readonly do: 'start'; readonly charge: Charge; readonly submission: Submission; readonly parameters: Parameters }
+  | { readonly do: 'stop'; readonly charge: Charge; readonly reason: StopReason }
   /** Give a device back: its claim did not hold, so nothing was trained. */
-  | { readonly do: 'free'; readonly slot: Slot }
+  | { readonly do: 'free'; readonly charge: Charge }
   | { readonly do: 'append'; readonly draft: Draft }
   | { readonly do: 'fetch'; readonly bundle: Bundle }
 
@@ -44,22 +44,22 @@ export type Step =
 export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
   const running = sweepsInOrder(pool).filter(sweep => sweepStateOf(pool, sweep) === 'running')
   const steps: Step[] = [...wantBundles(running, local)]
-  for (const slot of local.slots.values()) steps.push(...advance(pool, local, slot, nowMs))
-  const taken = new Set([...local.slots.values()].map(slot => slot.id))
+  for (const charge of local.charges.values()) steps.push(...advance(pool, local, charge, nowMs))
+  const taken = new Set([...local.charges.values()].map(charge => charge.id))
   const idle = idleDevices(local)
   for (const step of ownLeftOvers(running, local, idle, nowMs)) {
     steps.push(step)
     if (step.do !== 'resume') continue
     idle.splice(
-      idle.findIndex(device => device.id === step.slot.device),
+      idle.findIndex(device => device.id === step.charge.device),
       1
     )
-    taken.add(step.slot.id)
+    taken.add(step.charge.id)
   }
   for (const device of idle) {
     const chosen = choose({ pool, local, running, device, taken, nowMs })
     if (!chosen) continue
-    taken.add(chosen.slot.id)
+    taken.add(chosen.charge.id)
     steps.push(chosen)
   }
   return steps
@@ -68,7 +68,7 @@ export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
 /** A paused machine has none: what it holds without working on it goes back to the others. */
 function idleDevices(local: Local): Device[] {
   if (local.paused !== undefined) return []
-  return local.devices.filter(device => !local.slots.has(device.id) && device.fault === undefined)
+  return local.devices.filter(device => !local.charges.has(device.id) && device.fault === undefined)
 }
 
 /** Bundles of running sweeps that the owner approved are fetched before any trial is claimed. */
@@ -80,34 +80,44 @@ function wantBundles(running: readonly Sweep[], local: Local): Step[] {
   })
 }
 
-/** A slot goes on: a claim settles or is lost (C3), an attempt of a stopped sweep ends. */
-function advance(pool: Pool, local: Local, slot: Slot, nowMs: number): Step[] {
-  const sweep = pool.sweeps.get(slot.sweep)
-  const standing = sweep?.trials.get(slot.trial)?.standing
+/** A charge goes on: a claim settles or is lost (C3), an attempt of a stopped sweep ends. */
+function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[] {
+  const sweep = pool.sweeps.get(charge.sweep)
+  const standing = sweep?.trials.get(charge.trial)?.standing
   const isOver = sweep?.stop !== undefined
-  if (slot.phase === 'running') return isOver ? [{ do: 'stop', slot, reason: 'sweep-stopped' }] : []
-  if (slot.phase === 'stopping' || !sweep?.submission) return []
-  const isFolded = sweep.trials.get(slot.trial)?.attempts.get(slot.attempt)?.claims.has(local.machine) ?? false
+  if (charge.phase === 'running') return isOver ? [{ do: 'stop', charge, reason: 'sweep-stopped' }] : []
+  if (charge.phase === 'stopping' || !sweep?.submission) return []
+  const isFolded = sweep.trials.get(charge.trial)?.attempts.get(charge.attempt)?.claims.has(local.machine) ?? false
   if (!isFolded) return []
-  const isMine = standing?.phase === 'claimed' && standing.attempt === slot.attempt && standing.holder === local.machine
-  if (!isMine || isOver) return [{ do: 'free', slot }]
+  const isMine =
+    standing?.phase === 'claimed' && standing.attempt === charge.attempt && standing.holder === local.machine
+  if (!isMine || isOver) return [{ do: 'free', charge }]
   const bundle = local.bundles.get(sweep.submission.bundle.digest)
   if (typeof bundle === 'object') {
-    const about = { sweep: slot.sweep, trial: slot.trial, attempt: slot.attempt }
+    const about = { sweep: charge.sweep, trial: charge.trial, attempt: charge.attempt }
     return [
-      { do: 'free', slot },
+      { do: 'free', charge },
       { do: 'append', draft: { kind: 'trial-released', ...about, reason: 'unable' } }
     ]
   }
-  const roundTrips = heardMachines(local, nowMs).map(machine => local.peers.get(machine)?.roundTripMs ?? 0)
-  if (!slot.resume && nowMs - slot.sinceMs < settleMs(roundTrips)) return []
+  if (!charge.resume && nowMs - charge.sinceMs < settlingMs(pool, local, charge, nowMs)) return []
   if (bundle !== 'ready') return []
-  return [{ do: 'start', slot, submission: sweep.submission, parameters: parametersOf(sweep, slot.trial) }]
+  return [{ do: 'start', charge, submission: sweep.submission, parameters: parametersOf(sweep, charge.trial) }]
+}
+
+/**
+ * How long a claim settles (C3), in ms. A machine that has just started or woken up hears nobody yet; while the pool has
+ * others it is not taken to be alone, or two that start together would train the same trials.
+ */
+function settlingMs(pool: Pool, local: Local, charge: Charge, nowMs: number): number {
+  const roundTrips = heardMachines(local, nowMs).map(machine => local.peers.get(machine)?.roundTripMs ?? 0)
+  if (roundTrips.length > 0 || pool.machines.size <= 1) return settleMs(roundTrips)
+  return Math.max(0, local.steadySinceMs + LIMITS.aloneMs - charge.sinceMs)
 }
 
 /** Claims that are this machine's without its working on them: it was restarted. Resume, or release at once (C7). */
 function ownLeftOvers(running: readonly Sweep[], local: Local, idle: readonly Device[], nowMs: number): Step[] {
-  const inHand = new Set([...local.slots.values()].map(slot => slot.id))
+  const inHand = new Set([...local.charges.values()].map(charge => charge.id))
   const free = [...idle]
   const steps: Step[] = []
   for (const sweep of running) {
@@ -122,7 +132,7 @@ function ownLeftOvers(running: readonly Sweep[], local: Local, idle: readonly De
       if (device)
         steps.push({
           do: 'resume',
-          slot: { ...about, id, device: device.id, phase: 'claiming', sinceMs: nowMs, resume: true }
+          charge: { ...about, id, device: device.id, phase: 'claiming', sinceMs: nowMs, resume: true }
         })
       else steps.push({ do: 'append', draft: { kind: 'trial-released', ...about, reason: 'restart' } })
     }
@@ -197,7 +207,8 @@ function isAbandoned(choice: Choice, sweep: Sweep, trial: number): boolean {
     return false
   const seenMs = local.claimSeenMs.get(attemptId(sweep.id, trial, standing.attempt)) ?? nowMs
   const heardMs = Math.max(local.peers.get(standing.holder)?.heardMs ?? 0, local.heardOfMs.get(standing.holder) ?? 0)
-  const isIsolated = heardMachines(local, nowMs).every(machine => machine === standing.holder)
+  const near = heardMachines(local, nowMs, Math.min(leaseMs, LIMITS.presenceAwayMs))
+  const isIsolated = near.every(machine => machine === standing.holder)
   const sinceMs = Math.max(seenMs, heardMs, local.steadySinceMs, isIsolated ? 0 : local.connectedSinceMs)
   return nowMs - sinceMs >= patienceMs(leaseMs, standing.attempt, isIsolated)
 }
@@ -206,7 +217,7 @@ function claim(choice: Choice, sweep: Sweep, trial: number): Step & { do: 'claim
   const attempt = (sweep.trials.get(trial)?.standing.attempt ?? 0) + 1
   const about = { sweep: sweep.id, trial, attempt }
   const device = choice.device.id
-  const slot: Slot = {
+  const charge: Charge = {
     ...about,
     id: attemptId(sweep.id, trial, attempt),
     device,
@@ -216,7 +227,7 @@ function claim(choice: Choice, sweep: Sweep, trial: number): Step & { do: 'claim
   }
   return {
     do: 'claim',
-    slot,
+    charge,
     draft: { kind: 'trial-claimed', ...about, device, parameters: parametersOf(sweep, trial) }
   }
 }

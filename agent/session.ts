@@ -6,8 +6,8 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Device, type Draft, type Gossip, LIMITS, type Pool } from '#protocol'
-import { type Agent, createAgent } from './agent.js'
+import { type Device, type Draft, LIMITS, type Pool } from '#protocol'
+import { type Agent, type AgentOptions, createAgent } from './agent.js'
 import { realClock } from './clock.js'
 import type { Config } from './config.js'
 import { openProbe } from './gpu/probe.js'
@@ -15,12 +15,12 @@ import { createInvites } from './invites.js'
 import type { Logger } from './logger.js'
 import { type OpenMesh, openMesh } from './mesh/mesh.js'
 import { inviteText, openInviteServer } from './mesh/pairing.js'
-import { createRunner, killOrphans } from './runner/runner.js'
+import { createRunner, killOrphans, type MachineRunner } from './runner/runner.js'
 import { openBundles } from './store/bundles.js'
 import { type Identity, isMembersMachine, type Membership } from './store/identity.js'
 import { type FileKeeper, openKeeper } from './store/keeper.js'
 import { openSharedLog, type SharedLog } from './store/shared-log.js'
-import { openStore } from './store/store.js'
+import { openStore, type Store } from './store/store.js'
 
 /** How often the devices are asked how they are, in ms. */
 const PROBE_MS = 5000
@@ -73,22 +73,7 @@ export async function openSession(options: SessionOptions) {
     onExit: (id, exit) => later.agent?.onExit(id, exit),
     log: (message, fields) => logger.warn(message, { ...fields })
   })
-  const members = () => memberMachines(log.pool(), membership).filter(machine => machine !== identity.machine)
-  const mesh = openMesh({
-    pool: membership.pool,
-    secret: membership.secret,
-    keyPair: identity.machineKeyPair,
-    bootstrap: config.bootstrap,
-    ...(config.port === undefined ? {} : { port: config.port }),
-    members,
-    isMember: machine => members().includes(machine),
-    replicate: connection => store.replicate(connection),
-    heads: log.heads,
-    onGossip: (gossip: Gossip) => log.learn(gossip),
-    onPresence: (machine, beat, roundTripMs) => later.agent?.onPresence(machine, beat, roundTripMs),
-    onAway: machine => later.agent?.onAway(machine),
-    note: logger.info
-  })
+  const mesh = joinMesh({ ...options, store, log, agent: () => later.agent })
   later.mesh = mesh
   const probe = await openProbe({
     pollMs: PROBE_MS,
@@ -101,31 +86,16 @@ export async function openSession(options: SessionOptions) {
   const inviter = await openInvites({ config, identity, membership, keeper, log, mesh, logger })
   const agent = createAgent(
     { clock: realClock, log, mesh, runner, probe, keeper, bundles, note: logger.info },
-    {
-      machine: identity.machine,
-      name: identity.machineName,
-      version: options.version,
-      platform: `${process.platform}-${process.arch}`,
-      approveAll: config.approve === 'all',
-      ...(config.serveOnly === undefined ? {} : { paused: config.serveOnly })
-    }
+    agentOptions(options)
   )
   later.agent = agent
   agent.onDevices(later.devices)
   agent.begin()
-  let savedPrograms = ''
-  const ticking = setInterval(tick, LIMITS.tickMs)
-
-  function tick(): void {
+  const saveRunning = keepPrograms(runner, keeper)
+  const ticking = setInterval(() => {
     agent.onTick()
-    const programs = runner
-      .running()
-      .map(({ id, pid, startedAt }) => ({ id, pid, ...(startedAt === undefined ? {} : { startedAt }) }))
-    const text = JSON.stringify(programs)
-    if (text === savedPrograms) return
-    savedPrograms = text
-    keeper.savePrograms(programs)
-  }
+    saveRunning()
+  }, LIMITS.tickMs)
 
   return {
     agent,
@@ -143,7 +113,7 @@ export async function openSession(options: SessionOptions) {
       await log.flushed()
     },
 
-    /** Stops the attempts, writes what became of them, and closes everything in order: the clean-stop mark comes last. */
+    /** Stops the attempts, writes what became of them, and closes everything; the clean-stop mark comes last. */
     async close(): Promise<void> {
       const deadline = realClock.now() + CLOSE_MS
       while (agent.close() > 0 && realClock.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
@@ -160,6 +130,57 @@ export async function openSession(options: SessionOptions) {
       // Only now is it known that every block is on disk (rule L6).
       keeper.markCleanStop()
     }
+  }
+}
+
+function agentOptions({ config, identity, version }: SessionOptions): AgentOptions {
+  return {
+    machine: identity.machine,
+    name: identity.machineName,
+    version,
+    platform: `${process.platform}-${process.arch}`,
+    approveAll: config.approve === 'all',
+    ...(config.serveOnly === undefined ? {} : { paused: config.serveOnly })
+  }
+}
+
+type MeshParts = SessionOptions & {
+  readonly store: Store
+  readonly log: SharedLog
+  readonly agent: () => Agent | undefined
+}
+
+/** Brings the network and what travels over it together. */
+function joinMesh({ config, identity, membership, logger, store, log, agent }: MeshParts): OpenMesh {
+  const members = () => memberMachines(log.pool(), membership).filter(machine => machine !== identity.machine)
+  return openMesh({
+    pool: membership.pool,
+    secret: membership.secret,
+    keyPair: identity.machineKeyPair,
+    bootstrap: config.bootstrap,
+    ...(config.port === undefined ? {} : { port: config.port }),
+    members,
+    isMember: machine => members().includes(machine),
+    replicate: connection => store.replicate(connection),
+    heads: log.heads,
+    onGossip: log.learn,
+    onPresence: (machine, beat, roundTripMs) => agent()?.onPresence(machine, beat, roundTripMs),
+    onAway: machine => agent()?.onAway(machine),
+    note: logger.info
+  })
+}
+
+/** Returns a function that writes down which programs run, each time that they are others than before. */
+function keepPrograms(runner: MachineRunner, keeper: FileKeeper): () => void {
+  let saved = ''
+  return () => {
+    const programs = runner
+      .running()
+      .map(({ id, pid, startedAt }) => ({ id, pid, ...(startedAt === undefined ? {} : { startedAt }) }))
+    const text = JSON.stringify(programs)
+    if (text === saved) return
+    saved = text
+    keeper.savePrograms(programs)
   }
 }
 

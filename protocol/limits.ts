@@ -68,6 +68,8 @@ export const LIMITS = {
   settleMinMs: SECOND_MS,
   /** More than this and waiting costs more than a rare duplicate. */
   settleMaxMs: 10 * SECOND_MS,
+  /** A machine that hears nobody this long after its start or its sleep is alone: finding peers takes seconds. */
+  aloneMs: 10 * SECOND_MS,
   /** A machine that pays attention to more open trials than this gains nothing: see rule C1. */
   openTrialsConsidered: 256,
 

@@ -10,6 +10,7 @@ import {
   type ControlAnswers,
   type ControlMethod,
   type ControlRequest,
+  claimedTrials,
   type Draft,
   encodeBlock,
   type InviteView,
@@ -192,7 +193,7 @@ function statusOf(host: Host): StatusView {
       waitingForApproval: running.filter(sweep => !isApproved(local, sweep.submission?.bundle.digest ?? '')).length,
       done: sweeps.length - running.length
     },
-    attempts: local.slots.size
+    attempts: local.charges.size
   }
 }
 
@@ -322,7 +323,7 @@ function overview(host: Host, work: Work, wanted: string | undefined): ControlAn
       ? {
           focus: {
             sweep: focus,
-            running: shown([...sweep.byPhase.claimed].sort((a, b) => a - b).slice(0, OVERVIEW_TRIALS)),
+            running: shown(claimedTrials(sweep).slice(0, OVERVIEW_TRIALS)),
             best: shown(rankedTrials(pool, sweep, OVERVIEW_TRIALS))
           }
         }

@@ -13,7 +13,7 @@ import type { Mesh } from '../ports.js'
 import { openDht } from './dht.js'
 
 const PROTOCOL = 'hypersweep/presence/1'
-/** Looking again for peers: soon after the start, since two that start at once miss each other, then ever more rarely. */
+/** Looking again for peers: soon after the start, since two that start at once miss each other, then less and less. */
 const REFRESH_FIRST_MS = 500
 const REFRESH_MAX_MS = 5 * 60_000
 /** A connection that says nothing for this long is dead; a keep-alive goes out at half of it. */
@@ -78,7 +78,7 @@ export function openMesh(options: MeshOptions): OpenMesh {
     () => look(REFRESH_FIRST_MS)
   )
 
-  /** Announce and lookup of two machines that start in the same second cross: neither finds the other until it looks again. */
+  /** Announce and lookup of two machines that start in one second cross: neither finds the other until it looks again. */
   function look(nextMs: number): void {
     if (isClosed) return
     const refreshed = swarm.connections.size === 0 || nextMs >= REFRESH_MAX_MS ? discovery.refresh() : Promise.resolve()

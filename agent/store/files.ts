@@ -1,7 +1,7 @@
 /**
  * Small files that must survive a crash: written whole or not at all, on disk when the call returns, for the owner only.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { PoolError } from '#protocol'
 
@@ -56,12 +56,14 @@ export function readJson(path: string): unknown {
   }
 }
 
-/** Removes a file; one that is not there is fine. */
+/** Removes a file, durably: a mark that came back after a power cut would lie. One that is not there is fine. */
 export function removeFile(path: string): void {
+  if (!existsSync(path)) return
   rmSync(path, { force: true })
+  syncFolder(dirname(path))
 }
 
-/** A rename survives a power cut only once its folder is on disk. Windows knows no such call and needs none. */
+/** A rename or a removal survives a power cut only once its folder is on disk. Windows knows no such call and needs none. */
 function syncFolder(path: string): void {
   if (process.platform === 'win32') return
   const folder = openSync(path, 'r')

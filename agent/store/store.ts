@@ -31,13 +31,14 @@ export async function openStore(home: string): Promise<Store> {
 
 function explained(cause: unknown, home: string): PoolError {
   const text = cause instanceof Error ? cause.message : String(cause)
-  if (/could not be locked|lock/i.test(text)) {
+  if (/could not be locked/i.test(text)) {
     return new PoolError('STORE_IN_USE', `The pool in ${home} is open in another process.`, {
       hint: 'Talk to it with `hypersweep status`, or stop it with `hypersweep down`.',
       cause
     })
   }
-  if (/moved unsafely/i.test(text)) {
+  // The store's own file knows its place by attribute and by inode: a copy fails at the one or at the other.
+  if (/invalid device file/i.test(text)) {
     return new PoolError(
       'STORE_DAMAGED',
       `The store in ${home} was copied from another place: two machines with one identity would destroy each other's log.`,

@@ -57,7 +57,8 @@ export function intoBlocks(records: readonly LogRecord[]): LogRecord[][] {
       room -= bytes
     } else {
       blocks.push([record])
-      room = LIMITS.blockBytes - bytes - 2
+      // Two brackets, and no comma after the last record.
+      room = LIMITS.blockBytes - bytes - 1
     }
   }
   return blocks

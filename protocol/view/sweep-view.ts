@@ -2,7 +2,7 @@
  * Sweeps as people see them: how far, how good, what went wrong.
  */
 import type { Pool, Result, Sweep } from '../pool/pool.js'
-import { isUnplaceable, type SweepState, searchOf, sweepStateOf, sweepsInOrder } from '../sweeps.js'
+import { claimedTrials, isUnplaceable, type SweepState, searchOf, sweepStateOf, sweepsInOrder } from '../sweeps.js'
 import type { Live } from './live.js'
 import { rankedTrials, type TrialView, trialView } from './trial-view.js'
 
@@ -65,7 +65,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
   const unplaceable = [...sweep.byPhase.open].filter(index => isUnplaceable(pool, sweep.trials.get(index))).length
   const failed = sweep.byPhase.quarantined.size + unplaceable
   const done = doneCount(sweep)
-  const running = sweep.byPhase.claimed.size
+  const running = claimedTrials(sweep).length
   const [best] = rankedTrials(pool, sweep, 1)
   const last = failures.sort((a, b) => a.clock - b.clock).at(-1)
   return {
