@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { controlPath, PoolError, poolIdOf, type StartLine } from '#protocol'
 import { realClock } from './clock.js'
 import { type Config, readConfig, saveNetwork } from './config.js'
-import { createHandlers, type Host } from './control/handlers.js'
+import { createHandlers, type Surroundings } from './control/handlers.js'
 import { openControlServer } from './control/server.js'
 import { type Logger, openLogger } from './logger.js'
 import { openPrivateDht } from './mesh/dht.js'
@@ -85,7 +85,7 @@ function createProcess({ config, logger, version }: { config: Config; logger: Lo
     })
   }
 
-  const host: Host = {
+  const host: Surroundings = {
     version,
     home: config.home,
     bootstrap: config.bootstrap,
@@ -174,7 +174,7 @@ function readHandover(data: string): z.infer<typeof handoverSchema> {
 
 async function bootstrap(): Promise<void> {
   const dht = await openPrivateDht(
-    process.env['HYPERSWEEP_BOOTSTRAP_HOST'] || '127.0.0.1',
+    process.env['HYPERSWEEP_BOOTSTRAP_ADDRESS'] || '127.0.0.1',
     Number(process.env['HYPERSWEEP_BOOTSTRAP_PORT'] || 0)
   )
   say({ ready: true, pid: process.pid, address: dht.address })

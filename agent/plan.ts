@@ -106,8 +106,8 @@ function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[
 }
 
 /**
- * How long a claim settles (C3), in ms. A machine that has just started or woken up hears nobody yet; while the pool has
- * others it is not taken to be alone, or two that start together would train the same trials.
+ * How long a claim settles (C3), in ms. A machine that has just started or woken up hears nobody yet; while the pool
+ * has others it is not taken to be alone, or two that start together would train the same trials.
  */
 function settlingMs(pool: Pool, local: Local, charge: Charge, nowMs: number): number {
   const roundTrips = heardMachines(local, nowMs).map(machine => local.peers.get(machine)?.roundTripMs ?? 0)

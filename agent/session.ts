@@ -27,6 +27,9 @@ const PROBE_MS = 5000
 /** Longer than a program gets to end: whatever still runs then is left to the next start's clean-up. */
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
 
+/** Holds a folder for each attempt that ran here. */
+const ATTEMPTS = 'attempts'
+
 export type Session = Awaited<ReturnType<typeof openSession>>
 
 export interface SessionOptions {
@@ -40,8 +43,7 @@ export interface SessionOptions {
 /** Opens everything, takes up what the last run left behind, and begins to work. */
 export async function openSession(options: SessionOptions) {
   const { config, identity, membership, logger } = options
-  const at = (name: string) => join(config.home, name)
-  const keeper = openKeeper(config.home, { checkpoints: () => checkpointsIn(at('attempts')) })
+  const keeper = openKeeper(config.home, { checkpoints: () => checkpointsIn(join(config.home, ATTEMPTS)) })
   await endOrphans(keeper, logger)
   const store = await openStore(config.home)
   // Some adapters speak to what is opened after them: until it is there, nothing they say can matter.
@@ -60,19 +62,7 @@ export async function openSession(options: SessionOptions) {
     },
     onHeads: () => later.mesh?.gossip()
   })
-  const bundles = await openBundles({
-    store,
-    secret: membership.secret,
-    folder: at('bundles'),
-    onBundle: (digest, state) => later.agent?.onBundle(digest, state)
-  })
-  const runner = createRunner({
-    folder: at('attempts'),
-    bundleFolder: bundles.folderOf,
-    onReport: (id, report) => later.agent?.onReport(id, report),
-    onExit: (id, exit) => later.agent?.onExit(id, exit),
-    log: (message, fields) => logger.warn(message, { ...fields })
-  })
+  const { bundles, runner } = await openWork({ ...options, store, agent: () => later.agent })
   const mesh = joinMesh({ ...options, store, log, agent: () => later.agent })
   later.mesh = mesh
   const probe = await openProbe({
@@ -142,6 +132,24 @@ function agentOptions({ config, identity, version }: SessionOptions): AgentOptio
     approveAll: config.approve === 'all',
     ...(config.serveOnly === undefined ? {} : { paused: config.serveOnly })
   }
+}
+
+/** Brings bundles and the programs that run from them together. */
+async function openWork({ config, membership, logger, store, agent }: Omit<MeshParts, 'log'>) {
+  const bundles = await openBundles({
+    store,
+    secret: membership.secret,
+    folder: join(config.home, 'bundles'),
+    onBundle: (digest, state) => agent()?.onBundle(digest, state)
+  })
+  const runner = createRunner({
+    folder: join(config.home, ATTEMPTS),
+    bundleFolder: bundles.folderOf,
+    onReport: (id, report) => agent()?.onReport(id, report),
+    onExit: (id, exit) => agent()?.onExit(id, exit),
+    log: (message, fields) => logger.warn(message, { ...fields })
+  })
+  return { bundles, runner }
 }
 
 type MeshParts = SessionOptions & {

@@ -1,7 +1,7 @@
 /**
  * The surroundings of a command: its streams, its environment, its end.
  *
- * Data goes to standard output, everything else to standard error: `hypersweep best --json > best.json` holds JSON alone.
+ * Data goes to standard output, all else to standard error: `hypersweep best --json > best.json` holds JSON alone.
  */
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { CommandContext } from '@stricli/core'

@@ -148,7 +148,7 @@ function unreachable(home: string, address: string, cause: NodeJS.ErrnoException
     })
   }
   return new PoolError('CONTROL_FAILED', `The agent at ${address} cannot be reached: ${cause.message}.`, {
-    hint: 'Its socket belongs to whoever started it; run this as the same user.',
+    hint: 'Its socket belongs to whoever started it; run this under the same account.',
     cause
   })
 }

@@ -1,7 +1,7 @@
 /**
  * Failures: what a person reads when a command did not work, and the status that a script sees.
  *
- * The one edge at which errors are shown. Expected ones give what happened and what to do; a bug gives how to report it.
+ * The one edge at which errors are shown. Expected ones tell what happened and what to do; a bug, how to report it.
  */
 import { ERROR_EXITS, EXIT, PoolError } from '#protocol'
 import type { Environment } from './cli.js'

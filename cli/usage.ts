@@ -1,7 +1,7 @@
 /**
  * Usage: what a person reads who typed a command that there is not.
  *
- * Owns the words; where a command line goes wrong is the parser's finding. Its texts are plain, one sentence and a hint.
+ * Owns the words; where a command line goes wrong is the parser's finding. Its texts are one sentence and a hint.
  */
 import {
   type ApplicationText,

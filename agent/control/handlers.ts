@@ -51,7 +51,7 @@ export interface Work {
 }
 
 /** The agent's process around it: there also while this home is in no pool. */
-export interface Host {
+export interface Surroundings {
   readonly version: string
   readonly home: string
   readonly bootstrap: readonly string[]
@@ -79,7 +79,7 @@ type Handlers = {
 }
 
 /** Returns the function that answers every request of the control socket. */
-export function createHandlers(host: Host): (request: ControlRequest) => Promise<unknown> {
+export function createHandlers(host: Surroundings): (request: ControlRequest) => Promise<unknown> {
   const handlers: Handlers = {
     status: async () => statusOf(host),
     async found({ pool }) {
@@ -138,7 +138,7 @@ export function createHandlers(host: Host): (request: ControlRequest) => Promise
   return request => (handlers[request.method] as (request: ControlRequest) => Promise<unknown>)(request)
 }
 
-function workOf(host: Host): Work {
+function workOf(host: Surroundings): Work {
   const work = host.work()
   if (work) return work
   throw new PoolError('POOL_MISSING', `This home is in no pool: ${host.home}.`, {
@@ -146,7 +146,7 @@ function workOf(host: Host): Work {
   })
 }
 
-function statusOf(host: Host): StatusView {
+function statusOf(host: Surroundings): StatusView {
   const { version, home, bootstrap, names } = host
   const base = {
     version,
@@ -198,7 +198,7 @@ function statusOf(host: Host): StatusView {
 }
 
 /** What every machine says of itself now, this one included. */
-function liveOf(host: Host, work: Work): Live {
+function liveOf(host: Surroundings, work: Work): Live {
   const { local } = work.agent
   const now = host.now()
   const machines = new Map<string, LiveMachine>([[local.machine, { beat: work.agent.beat(), ageSeconds: 0 }]])
@@ -229,12 +229,12 @@ function sweepNamed(pool: Pool, text: string): Sweep {
   )
 }
 
-function localSweeps(host: Host, work: Work): LocalSweepView[] {
+function localSweeps(host: Surroundings, work: Work): LocalSweepView[] {
   const pool = work.log.pool()
   return sweepsView(pool, liveOf(host, work)).map(view => withApproval(work, view))
 }
 
-function localSweep(host: Host, work: Work, text: string): LocalSweepView {
+function localSweep(host: Surroundings, work: Work, text: string): LocalSweepView {
   const pool = work.log.pool()
   const view = sweepView(pool, sweepNamed(pool, text), liveOf(host, work))
   if (!view) throw new PoolError('NOT_FOUND', 'The sweep has not arrived yet.', { hint: 'Try again in a moment.' })
@@ -254,7 +254,7 @@ function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>
 
 /** Whoever submits a sweep on a machine has approved its code for that machine. */
 async function submit(
-  host: Host,
+  host: Surroundings,
   work: Work,
   request: Extract<ControlRequest, { method: 'submit' }>
 ): Promise<LocalSweepView> {
@@ -270,7 +270,7 @@ async function submit(
 }
 
 function oneTrial(
-  host: Host,
+  host: Surroundings,
   work: Work,
   request: { sweep: string; trial: number }
 ): { sweep: Sweep; view: TrialView } {
@@ -287,7 +287,7 @@ function oneTrial(
 
 /** The whole output if an attempt ran here, else its end as it stands in the log. */
 async function logsOf(
-  host: Host,
+  host: Surroundings,
   work: Work,
   request: { sweep: string; trial: number }
 ): Promise<ControlAnswers['logs']> {
@@ -304,7 +304,7 @@ async function logsOf(
   })
 }
 
-function overview(host: Host, work: Work, wanted: string | undefined): ControlAnswers['overview'] {
+function overview(host: Surroundings, work: Work, wanted: string | undefined): ControlAnswers['overview'] {
   const pool = work.log.pool()
   const live = liveOf(host, work)
   const sweeps = localSweeps(host, work)

@@ -11,7 +11,8 @@ const LOOPBACK = '127.0.0.1'
  * Returns this machine's DHT node.
  *
  * A pool whose DHT is on loopback lives on this machine alone: its nodes listen there and nowhere else, and say that
- * there is no NAT to punch through. By default they would try, and over loopback that failed more often than not (measured).
+ * there is no NAT to punch through.
+ * By default they would try, and over loopback that failed more often than not (measured).
  *
  * @param options.bootstrap  `host:port` of nodes to begin with; empty for the public ones.
  */

@@ -78,7 +78,7 @@ export function openMesh(options: MeshOptions): OpenMesh {
     () => look(REFRESH_FIRST_MS)
   )
 
-  /** Announce and lookup of two machines that start in one second cross: neither finds the other until it looks again. */
+  /** Lookups of two machines that start in one second cross: neither finds the other until it looks again. */
   function look(nextMs: number): void {
     if (isClosed) return
     const refreshed = swarm.connections.size === 0 || nextMs >= REFRESH_MAX_MS ? discovery.refresh() : Promise.resolve()

@@ -187,7 +187,8 @@ export async function comeWith(
       data: answer.data ? b4a.toString(answer.data) : ''
     }
   } finally {
-    await pairing.close().catch(() => undefined) // The answer is here or never comes; a failed clean-up changes neither.
+    // The answer is here or never comes; a failed clean-up changes neither.
+    await pairing.close().catch(() => undefined)
     await swarm.destroy()
   }
 }

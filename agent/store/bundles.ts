@@ -133,7 +133,7 @@ export async function openBundles(options: BundlesOptions) {
     /**
      * Packs a folder into this machine's drive.
      *
-     * Errors: `BUNDLE_INVALID` with every problem at once, when a file is a link, has an odd name, or all are too large.
+     * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large.
      */
     async pack(folder: string): Promise<Bundle> {
       const { files, contents } = readFolder(folder)

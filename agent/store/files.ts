@@ -1,7 +1,17 @@
 /**
- * Small files that must survive a crash: written whole or not at all, on disk when the call returns, for the owner only.
+ * Small files that must survive a crash: whole or not there at all, on disk when the call returns, for the owner only.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { PoolError } from '#protocol'
 
@@ -63,7 +73,7 @@ export function removeFile(path: string): void {
   syncFolder(dirname(path))
 }
 
-/** A rename or a removal survives a power cut only once its folder is on disk. Windows knows no such call and needs none. */
+/** A rename or a removal survives a power cut only once its folder is on disk. Windows has no such call. */
 function syncFolder(path: string): void {
   if (process.platform === 'win32') return
   const folder = openSync(path, 'r')

@@ -1,9 +1,9 @@
 /**
  * The shared log: one Hypercore per machine incarnation, folded into one pool.
  *
- * Owns which logs are open and how far each is folded. A log is opened only if its attestation holds and its writer is a
- * member (rule L7). An incarnation is written to by one run of the agent after the other, and never again once its tail
- * may be unknown (rule L6): a start without the clean-stop mark opens a fresh one.
+ * Owns which logs are open and how far each is folded. A log is opened only if its attestation holds and its writer is
+ * a member (rule L7). An incarnation is written to by one run of the agent after the other, and never again once its
+ * tail may be unknown (rule L6): a start without the clean-stop mark opens a fresh one.
  */
 import type Hypercore from 'hypercore'
 import {

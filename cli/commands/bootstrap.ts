@@ -8,20 +8,20 @@ import type { Cli } from '../cli.js'
 import { homeOf } from '../home.js'
 
 export interface BootstrapFlags {
-  readonly host?: string
+  readonly address?: string
   readonly port: number
   readonly home?: string
 }
 
 export async function bootstrap(this: Cli, flags: BootstrapFlags): Promise<void> {
-  const host = flags.host ?? ownAddress(networkInterfaces())
+  const ip = flags.address ?? ownAddress(networkInterfaces())
   const agent = await startAgent({
     home: homeOf(flags, this.environment),
     command: 'bootstrap',
-    environment: { HYPERSWEEP_BOOTSTRAP_HOST: host, HYPERSWEEP_BOOTSTRAP_PORT: `${flags.port}` },
+    environment: { HYPERSWEEP_BOOTSTRAP_ADDRESS: ip, HYPERSWEEP_BOOTSTRAP_PORT: `${flags.port}` },
     signal: this.signal
   })
-  const address = agent.address ?? `${host}:${flags.port}`
+  const address = agent.address ?? `${ip}:${flags.port}`
   this.say('A DHT node runs here until Ctrl-C. Machines that can reach this address find each other through it:')
   this.out(address)
   this.next(`hypersweep init --bootstrap ${address}`, 'found a pool that uses it; invites carry it on')

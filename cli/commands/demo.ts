@@ -3,10 +3,10 @@
  */
 import { EXIT, type OverviewView } from '#protocol'
 import { type Cli, jsonLine } from '../cli.js'
-import { type Outcome, play } from '../demo/play.js'
+import { type DemoFacts, play } from '../demo/play.js'
 import { openStage } from '../demo/stage.js'
 import { createCurveMemory } from '../screens/curve-memory.js'
-import { drawOutcome, promisesOf } from '../screens/demo-screen.js'
+import { drawDemo, promisesOf } from '../screens/demo-screen.js'
 import { drawWatch, summaryLine } from '../screens/watch-screen.js'
 import { plainView } from '../terminal/plain.js'
 import { openScreen, type Screen } from '../terminal/screen.js'
@@ -18,17 +18,17 @@ export async function demo(this: Cli, flags: { readonly json?: boolean; readonly
   const stage = await openStage(this, (name, words) =>
     progress.say(`  ${name}$ hypersweep ${words.map(shortened).join(' ')}`)
   )
-  let outcome: Outcome
+  let facts: DemoFacts
   try {
-    outcome = await play({ stage, signal: this.signal, onAct: progress.act, onOverview: progress.overview })
+    facts = await play({ stage, signal: this.signal, onAct: progress.act, onOverview: progress.overview })
   } finally {
     progress.close()
     await stage.close(flags.keep ?? false)
   }
-  const isKept = promisesOf(outcome).every(promise => promise.isKept)
+  const isKept = promisesOf(facts).every(promise => promise.isKept)
   const seconds = (Date.now() - startedMs) / 1000
-  if (flags.json) this.out(jsonLine(summary(outcome, isKept, seconds)))
-  else this.out(`\n${drawOutcome(plainView(outcome), this.sheet)}\n`)
+  if (flags.json) this.out(jsonLine(summary(facts, isKept, seconds)))
+  else this.out(`\n${drawDemo(plainView(facts), this.sheet)}\n`)
   if (flags.keep) this.say(`Everything is kept in ${stage.folder}.`)
   if (!flags.json) this.say(`The demo took ${seconds.toFixed(0)} s.`)
   if (!isKept) return this.exitWith(EXIT.failed)
@@ -36,8 +36,8 @@ export async function demo(this: Cli, flags: { readonly json?: boolean; readonly
 }
 
 /** One object with all facts: what `--json` prints. */
-function summary(outcome: Outcome, isKept: boolean, seconds: number) {
-  const { sweep, trials, best, machines, killed, finishedBy, poolHash } = outcome
+function summary(facts: DemoFacts, isKept: boolean, seconds: number) {
+  const { sweep, trials, best, machines, killed, finishedBy, poolHash } = facts
   return {
     ok: isKept,
     seconds,
@@ -63,12 +63,12 @@ function summary(outcome: Outcome, isKept: boolean, seconds: number) {
     })),
     poolHash,
     killed,
-    killedTrialRecovered: promisesOf(outcome)[1]?.isKept ?? false,
+    killedTrialRecovered: promisesOf(facts)[1]?.isKept ?? false,
     finishedBy
   }
 }
 
-/** Shows the play as it goes: a live screen on a terminal, a line for each change elsewhere; on stderr with `--json`. */
+/** Shows the play as it goes: a live screen on a terminal, else a line for each change; with `--json` on stderr. */
 function createProgress(cli: Cli, isJson: boolean) {
   const remember = createCurveMemory()
   let screen: Screen | undefined

@@ -32,7 +32,7 @@ export interface Killed {
   readonly step: number
 }
 
-export interface Outcome {
+export interface DemoFacts {
   readonly sweep: SweepView
   readonly trials: readonly TrialView[]
   readonly best: ControlAnswers['best']
@@ -53,7 +53,7 @@ export interface PlayOptions {
 }
 
 /** Plays it through. Errors: `DEMO_FAILED` when a step fails or takes too long. */
-export async function play(options: PlayOptions): Promise<Outcome> {
+export async function play(options: PlayOptions): Promise<DemoFacts> {
   const { stage, onAct } = options
   onAct('alice makes a pool and invites two friends')
   await makePool(stage)

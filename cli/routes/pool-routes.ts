@@ -97,15 +97,15 @@ const machineView = buildCommand<CommonFlags, [string], Cli>({
   docs: { brief: 'Show one machine', customUsage: [{ input: 'ada-desktop', brief: 'Its devices, and what it trains' }] }
 })
 
-const bootstrap = buildCommand<{ readonly host?: string; readonly port: number; readonly home?: string }, [], Cli>({
+const bootstrap = buildCommand<{ readonly address?: string; readonly port: number; readonly home?: string }, [], Cli>({
   loader: async () => (await import('../commands/bootstrap.js')).bootstrap,
   parameters: {
     flags: {
-      host: {
+      address: {
         kind: 'parsed',
         parse: String,
         optional: true,
-        placeholder: 'address',
+        placeholder: 'ip',
         brief: 'The IP address by which others reach this machine, if not its first one'
       },
       port: {
@@ -121,7 +121,7 @@ const bootstrap = buildCommand<{ readonly host?: string; readonly port: number; 
   docs: {
     brief: 'Run a DHT node, for a pool without internet',
     customUsage: [
-      { input: '--host 192.168.1.5', brief: 'Machines of this network find each other through 192.168.1.5:49737' }
+      { input: '--address 192.168.1.5', brief: 'Machines of this network find each other through 192.168.1.5:49737' }
     ],
     fullDescription:
       'Runs a DHT node until Ctrl-C. Machines that name it with --bootstrap find each other through it, with no\n' +

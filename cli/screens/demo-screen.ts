@@ -1,7 +1,7 @@
 /**
  * The end of the demo: the ranking, who ran what, and whether all that it promised held.
  */
-import type { Outcome } from '../demo/play.js'
+import type { DemoFacts } from '../demo/play.js'
 import { plural, seconds } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, table } from '../terminal/table.js'
@@ -24,7 +24,7 @@ export interface DemoPromise {
 }
 
 /** Returns what the demo promised, and whether it held. All must, for the demo to succeed. */
-export function promisesOf({ sweep, trials, killed, finishedBy, poolHash }: Outcome): DemoPromise[] {
+export function promisesOf({ sweep, trials, killed, finishedBy, poolHash }: DemoFacts): DemoPromise[] {
   const hashes = Object.values(poolHash)
   const attempt =
     killed &&
@@ -48,17 +48,17 @@ export function promisesOf({ sweep, trials, killed, finishedBy, poolHash }: Outc
 }
 
 /** Returns the whole closing text. */
-export function drawOutcome(outcome: Outcome, sheet: Sheet): string {
+export function drawDemo(facts: DemoFacts, sheet: Sheet): string {
   const { style } = sheet
-  const rows = outcome.machines.map((machine): Cell[] => {
-    const counting = outcome.trials.filter(trial => trial.machineName === machine.name).map(trial => `#${trial.trial}`)
+  const rows = facts.machines.map((machine): Cell[] => {
+    const counting = facts.trials.filter(trial => trial.machineName === machine.name).map(trial => `#${trial.trial}`)
     return [machine.name, `${machine.trialsFinished}`, seconds(machine.secondsTrained), counting.join(' ')]
   })
-  const promises = promisesOf(outcome).map(({ text, isKept }) =>
+  const promises = promisesOf(facts).map(({ text, isKept }) =>
     isKept ? `${style.good('✔')} ${text}` : `${style.bad('✘')} ${text}`
   )
   return [
-    drawBest(outcome.best, sheet),
+    drawBest(facts.best, sheet),
     titled('Who ran what', table(MACHINES, rows, sheet), style).join('\n'),
     promises.join('\n')
   ].join('\n\n')

@@ -20,7 +20,8 @@ export function drawLogLine(line: string, style: Style): string {
     .filter(([name]) => !HEAD_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   const time = /T(\d\d:\d\d:\d\d)/.exec(String(entry['time']))?.[1] ?? ''
-  return `${style.dim(time)} ${paint(plain(String(entry['msg'] ?? '')))}  ${style.dim(plain(fields.join(' ')))}`.trimEnd()
+  const message = paint(plain(String(entry['msg'] ?? '')))
+  return `${style.dim(time)} ${message}  ${style.dim(plain(fields.join(' ')))}`.trimEnd()
 }
 
 function parsed(line: string): Record<string, unknown> | undefined {

@@ -1,8 +1,8 @@
 /**
  * The live screen: the pool and one sweep, as one frame of the terminal's size.
  *
- * Pure: the same overview and size give the same frame. What does not fit in height is cut from the longest lists, never
- * from the header.
+ * Pure: the same overview and size give the same frame. What does not fit in height is cut from the longest lists,
+ * never from the header.
  */
 import type { LocalSweepView, MachineView, OverviewView, TrialView } from '#protocol'
 import { bar, sparkline } from '../terminal/curve.js'

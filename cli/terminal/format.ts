@@ -64,7 +64,7 @@ export function seconds(value: number | undefined): string {
   return value < 10 ? `${Math.floor(value * 10) / 10}s` : formatDuration(Math.floor(value) * 1000)
 }
 
-/** Returns how long ago a wall time was, such as `3m 20s ago`. A clock that differs from ours may put it in the future. */
+/** Returns how long ago a wall time was, such as `3m 20s ago`. Another clock may put it in the future. */
 export function ago(at: number, now: number): string {
   return now - at < 1000 ? 'just now' : `${formatDuration(Math.floor((now - at) / 1000) * 1000)} ago`
 }

@@ -28,7 +28,7 @@ export function plain(text: string): string {
   return plainLines(text).replace(/\n+/g, ' ').trim()
 }
 
-/** Returns text with its lines kept; a carriage return ends a line, so that a progress bar cannot hide what it drew over. */
+/** Returns text with its lines kept; a carriage return ends a line, so that nothing can hide what it drew over. */
 export function plainLines(text: string): string {
   return text
     .replace(STRINGS, '')

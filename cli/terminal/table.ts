@@ -45,7 +45,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly Cell[
   ]
 }
 
-/** Returns pairs as lines with their values below each other; a long value goes on in the next line, so that it can be copied. */
+/** Returns pairs as lines, values below each other; a long one goes on in the next line, so that it can be copied. */
 export function pairs(rows: readonly (readonly [string, Cell])[], options: TableOptions): string[] {
   const { dim } = options.style ?? PLAIN_STYLE
   const width = Math.max(0, ...rows.map(([title]) => columnsOf(title)))

@@ -9,7 +9,6 @@ import { drawLogLine } from '../../cli/screens/log-line.js'
 import { drawMachine, drawMachines } from '../../cli/screens/machine-screen.js'
 import { afterStatus, drawStatus } from '../../cli/screens/status-screen.js'
 import { drawApproval, drawSweep, drawSweeps } from '../../cli/screens/sweep-screen.js'
-import { drawTrial, drawTrials } from '../../cli/screens/trial-screen.js'
 import { drawWatch, secondsLeft, summaryLine } from '../../cli/screens/watch-screen.js'
 import { COLOUR_STYLE, hasColours, PLAIN_STYLE } from '../../cli/terminal/style.js'
 import { columnsOf } from '../../cli/terminal/width.js'
@@ -218,7 +217,8 @@ t.test('summaryLine: one line that changes only when the sweep or the pool does'
 
 t.test('secondsLeft: the mean of what ended, shared by what runs', async t => {
   const sweep = sweepOf({ trials: { total: 10, done: 4, running: 2, waiting: 4, failed: 0 }, secondsTrained: 40 })
-  t.equal(secondsLeft(sweep, [runningTrial(1, 16), runningTrial(2, 24)]), 25) // 6 trials of 10 s, less 4 s and 6 s, by 2.
+  // 6 trials of 10 s, less 4 s and 6 s, by 2.
+  t.equal(secondsLeft(sweep, [runningTrial(1, 16), runningTrial(2, 24)]), 25)
   t.equal(secondsLeft(sweepOf({ trials: { ...sweep.trials, done: 0 } }), []), undefined)
 })
 
@@ -305,70 +305,6 @@ last failure  trial #3 on bob-rig: oom. CUDA out of memory
 `
   )
   t.match(drawApproval(sweepOf(), sheet(20)), 'c0ffee00'.repeat(8), 'the digest in full on any terminal')
-})
-
-t.test('trials: many in a table, one with the story of its attempts', async t => {
-  t.equal(
-    drawn(drawTrials([trialOf(4), runningTrial(17, 41)], 'val_loss', sheet())),
-    `
-trial  state     val_loss   step  time  machine  parameters
-   #4  complete      0.12     80   16s  bob-rig  learning_rate=0.1571 batch_siz…
-  #17  running     0.1084  41/80   10s  bob-rig  learning_rate=0.5655 batch_siz…
-`
-  )
-  const trial = trialOf(4, {
-    curve: [],
-    attempts: [
-      {
-        attempt: 1,
-        machine: 'a',
-        machineName: 'ada-desktop',
-        device: 'GPU-1',
-        state: 'oom',
-        seconds: 3,
-        message: 'CUDA out of memory'
-      },
-      {
-        attempt: 2,
-        machine: 'b',
-        machineName: 'bob-rig',
-        device: 'GPU-1',
-        state: 'complete',
-        seconds: 16,
-        step: 80,
-        value: 0.12,
-        tail: 'one\ntwo\n'
-      }
-    ]
-  })
-  t.equal(
-    drawn(drawTrial(trial, sweepOf(), sheet())),
-    `
-trial     #4 of digits
-state     complete
-val_loss  0.12
-step      80
-time      16s
-machine   bob-rig
-
-PARAMETERS
-learning_rate  0.1571
-batch_size     32
-epochs         80
-
-METRICS
-train_loss  0.05
-
-ATTEMPTS
-attempt  machine      device  state     time  step  value  message
-      1  ada-desktop  GPU-1   oom         3s     -      -  CUDA out of memory
-      2  bob-rig      GPU-1   complete   16s    80   0.12
-
-LAST OUTPUT
-  one
-  two
-`
-  )
 })
 
 t.test('doctor: a word for each verdict, and what to do', async t => {

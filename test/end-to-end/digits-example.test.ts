@@ -122,8 +122,8 @@ t.test('a checkpoint of other parameters is left alone, and one that is torn doe
   t.equal(read(anew.lines).at(0)?.step, 1)
 })
 
-// What holds for each of the three ways to run the example. Epochs are chosen by speed, so that an interruption comes in
-// the middle of the run.
+// What holds for each of the three ways to run the example. Epochs are chosen by speed, so that an interruption comes
+// in the middle of the run.
 const hasPython = spawnSync('python3', ['-c', '']).status === 0
 const hasNumpy = spawnSync('python3', ['-c', 'import numpy']).status === 0
 const WAYS = [
