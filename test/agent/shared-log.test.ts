@@ -31,6 +31,7 @@ interface Machine {
   readonly changed: string[]
   /** What to do when this machine knows more logs. */
   readonly onHeads: Set<() => void>
+  onChanged: () => void
   isOpen: boolean
 }
 
@@ -42,6 +43,7 @@ async function openMachine(home: string, given?: Membership): Promise<Machine> {
   const store = await openStore(home)
   const [notes, changed]: [string[], string[]] = [[], []]
   const onHeads = new Set<() => void>()
+  const told = { onChanged: () => {} }
   const log = await openSharedLog({
     store,
     membership,
@@ -49,14 +51,17 @@ async function openMachine(home: string, given?: Membership): Promise<Machine> {
     keeper,
     wall: () => 1000,
     note: message => notes.push(message),
-    onChanged: writers => changed.push(...writers),
+    onChanged: writers => {
+      changed.push(...writers)
+      told.onChanged()
+    },
     onHeads: () => {
       for (const hear of onHeads) hear()
     }
   })
   if (!given) log.append([{ kind: 'pool-founded', ...membership.founding }])
   await log.flushed()
-  return { home, identity, membership, keeper, store, log, notes, changed, onHeads, isOpen: true }
+  return Object.assign(told, { home, identity, membership, keeper, store, log, notes, changed, onHeads, isOpen: true })
 }
 
 /** Closes a machine, in order or as a crash leaves it: without the mark of a clean stop. */
@@ -142,7 +147,9 @@ function asHarness(machine: Machine, holder: { machine: Machine }): LogHarness {
     log: machine.log,
     machine: machine.identity.machine,
     flushed: () => machine.log.flushed(),
-    changes: () => machine.changed.length,
+    onChanged: hear => {
+      machine.onChanged = hear
+    },
     reopen: async () => asHarness(await reopen(machine, 'in order'), holder),
     crash: async () => asHarness(await reopen(machine, 'crashed'), holder)
   }

@@ -18,6 +18,9 @@ trial  state     val_loss   step  time  machine  parameters
   #17  running     0.1084  41/80   10s  bob-rig  learning_rate=0.5655 batch_siz…
 `
   )
+})
+
+t.test('trial: one with the story of its attempts', async t => {
   const trial = trialOf(4, {
     curve: [],
     attempts: [
@@ -43,9 +46,6 @@ trial  state     val_loss   step  time  machine  parameters
       }
     ]
   })
-})
-
-t.test('trial: one with the story of its attempts', async t => {
   t.equal(
     drawn(drawTrial(trial, sweepOf(), sheet())),
     `
