@@ -11,6 +11,7 @@ import {
   type Draft,
   environmentFailures,
   freshTrials,
+  isUnderstood,
   LIMITS,
   type Parameters,
   type Pool,
@@ -165,8 +166,10 @@ function choose(choice: Choice): (Step & { do: 'claim' }) | undefined {
 
 /** True when this machine would run trials of the sweep: approved, bundle at hand, environment not known to fail. */
 export function accepts(local: Local, sweep: Sweep): boolean {
-  const digest = sweep.submission?.bundle.digest
-  if (digest === undefined || !isApproved(local, digest) || local.bundles.get(digest) !== 'ready') return false
+  if (!sweep.submission) return false
+  const { spec, bundle } = sweep.submission
+  if (!isUnderstood(spec) || !isApproved(local, bundle.digest) || local.bundles.get(bundle.digest) !== 'ready')
+    return false
   return environmentFailures(sweep, local.machine) < LIMITS.environmentFailuresMax
 }
 

@@ -91,3 +91,11 @@ export const sweepSpecSchema = z.object({
   timeLimitMs: z.number().int().min(1).optional()
 })
 export type SweepSpec = z.infer<typeof sweepSpecSchema>
+
+/** The same as it stands in a record: a field of a newer release stays, since the sweep's name covers it (rule L5). */
+export const recordedSpecSchema: z.ZodType<SweepSpec> = sweepSpecSchema.loose()
+
+/** True when this release knows every field: else it folds the sweep, and leaves its trials to newer agents (L5). */
+export function isUnderstood(spec: SweepSpec): boolean {
+  return Object.keys(spec).every(key => Object.hasOwn(sweepSpecSchema.shape, key))
+}

@@ -109,9 +109,10 @@ function machineMessage(about: { pool: string; member: string; machine: string }
   )
 }
 
-function logMessage(about: { pool: string; machine: string; incarnation: number; log: string }): Uint8Array {
-  const { pool, machine, incarnation, log } = about
-  return b4a.from(`hypersweep/log\n${canonicalJson({ pool, machine, incarnation, log })}`)
+/** Names the member, too: else another member could vouch for a machine that is not theirs and have its log counted. */
+function logMessage(about: Pick<Attestation, 'pool' | 'member' | 'machine' | 'incarnation' | 'log'>): Uint8Array {
+  const { pool, member, machine, incarnation, log } = about
+  return b4a.from(`hypersweep/log\n${canonicalJson({ pool, member, machine, incarnation, log })}`)
 }
 
 function verify(message: Uint8Array, signature: string, key: string): boolean {

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { LIMITS } from '../limits.js'
-import { keySchema, sweepSpecSchema, valueSchema } from '../sweep-spec.js'
+import { keySchema, recordedSpecSchema, valueSchema } from '../sweep-spec.js'
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`))
 /** An Ed25519 public key, a log's key or a 256-bit digest. */
@@ -98,7 +98,7 @@ const kinds = {
     ...stamp,
     sweep: idHex,
     nonce: idHex,
-    spec: sweepSpecSchema,
+    spec: recordedSpecSchema,
     bundle: z.object({
       digest: keyHex,
       drive: keyHex,

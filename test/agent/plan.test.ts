@@ -1,5 +1,17 @@
 import t from 'tap'
-import { type Beat, canonicalJson, type Draft, LIMITS, type Pool, poolHash, rankOf, type SweepSpec } from '#protocol'
+import {
+  type Beat,
+  canonicalJson,
+  type Draft,
+  decodeBlock,
+  encodeBlock,
+  LIMITS,
+  type Pool,
+  poolHash,
+  rankOf,
+  type SweepSpec,
+  stamped
+} from '#protocol'
 import { attemptId, type Charge, emptyLocal, heardMachines, isApproved, type Local } from '../../agent/local.js'
 import { accepts, plan, type Step } from '../../agent/plan.js'
 import { BUNDLE, createWriter, foldAll, founded, keyOf, resultOf, submission, sweepSpec } from '../helpers/records.js'
@@ -121,6 +133,16 @@ t.test('nothing is claimed that is not approved, whose bundle is not here, or wh
   for (let n = 0; n < LIMITS.environmentFailuresMax; n++) write('a', resultOf(about(n), 'environment'))
   t.notOk(known && accepts(local, known))
   t.same(planned(pool, local), [])
+})
+
+t.test('a sweep of a newer release is folded under its name, and left to newer agents (rule L5)', async t => {
+  const { pool, local, sweep } = situation({ earlyTerminate: 'hyperband' } as Partial<SweepSpec>)
+  t.same(planned(pool, local), [])
+  const submitted = pool.sweeps.get(sweep)?.submission
+  t.match(submitted?.spec, { earlyTerminate: 'hyperband' }, 'what this release does not know is kept')
+  const draft = submission(submitted?.spec as SweepSpec)
+  const [decoded] = decodeBlock(encodeBlock(stamped([draft], pool, 0)))
+  t.match(decoded, { record: { sweep: draft.sweep, spec: { earlyTerminate: 'hyperband' } } })
 })
 
 t.test('the older sweep comes first, whatever its name', async t => {

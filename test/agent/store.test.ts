@@ -4,8 +4,9 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import crypto from 'hypercore-crypto'
 import t, { type Test } from 'tap'
-import { type Attestation, type PoolError, poolIdOf } from '#protocol'
+import { type Attestation, canonicalJson, type PoolError, poolIdOf } from '#protocol'
 import { readJson, removeFile, writeJson } from '../../agent/store/files.js'
 import {
   foundPool,
@@ -132,6 +133,14 @@ t.test('an attestation holds as it is, and with none of its fields changed', asy
   t.notOk(
     isAttested({ ...stolen, member: attestation.member, memberSignature: attestation.memberSignature }),
     'a member vouches for its own machine only'
+  )
+  const { memberSeed } = JSON.parse(readFileSync(join(folder, 'other', 'identity.json'), 'utf8'))
+  const claim = canonicalJson({ pool: attestation.pool, member: other.member, machine: attestation.machine })
+  const { secretKey } = crypto.keyPair(Buffer.from(memberSeed, 'hex'))
+  const memberSignature = crypto.sign(Buffer.from(`hypersweep/machine\n${claim}`), secretKey)
+  t.notOk(
+    isAttested({ ...attestation, member: other.member, memberSignature: Buffer.from(memberSignature).toString('hex') }),
+    'a member cannot take the log of a machine that vouched for another member'
   )
 })
 
