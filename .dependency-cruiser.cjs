@@ -21,7 +21,7 @@ module.exports = {
       'protocol-is-alone',
       'The protocol runs in Node, a browser and the simulator: hand in what it needs as an argument.',
       { path: '^protocol/' },
-      { pathNot: ['^protocol/', '^node_modules/(zod|@noble/hashes)/'] }
+      { pathNot: ['^protocol/', '^node_modules/(zod|@noble/hashes|fastest-levenshtein)/'] }
     ),
     wall(
       'protocol-has-one-face',

@@ -7,10 +7,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
-import { distance } from 'fastest-levenshtein'
 import { parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
-import { LIMITS, PoolError } from '#protocol'
+import { didYouMean, LIMITS, PoolError } from '#protocol'
 
 const name = z.string().min(1).max(LIMITS.nameChars)
 const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'an address looks like 192.168.1.5:49737')
@@ -121,15 +120,10 @@ function check(value: unknown, where: string): FileConfig {
     where,
     parsed.error.issues.map(issue =>
       issue.code === 'unrecognized_keys'
-        ? issue.keys.map(unknownKey).join('; ')
+        ? issue.keys.map(key => `Unknown key "${key}".${didYouMean(key, Object.keys(fileSchema.shape))}`).join('; ')
         : `${issue.path.join('.')}: ${issue.message}`
     )
   )
-}
-
-function unknownKey(key: string): string {
-  const nearest = Object.keys(fileSchema.shape).sort((a, b) => distance(key, a) - distance(key, b))[0]
-  return `unknown key "${key}", did you mean "${nearest}"?`
 }
 
 function invalid(where: string, problems: readonly string[]): PoolError {

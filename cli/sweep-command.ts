@@ -3,8 +3,7 @@
  *
  * Owns which macros there are. What each stands for is decided when a trial starts, by the machine that runs it.
  */
-import { LIMITS } from '#protocol'
-import { didYouMean, nearest } from './nearest.js'
+import { didYouMean, LIMITS, nearest } from '#protocol'
 import { shown } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import type { Field } from './yaml-places.js'

@@ -3,8 +3,7 @@
  *
  * Each returns the value, or reports what it found instead and returns undefined. None stops the reading.
  */
-import { formatDuration, type ParameterValue, parseDuration } from '#protocol'
-import { didYouMean } from './nearest.js'
+import { didYouMean, formatDuration, type ParameterValue, parseDuration } from '#protocol'
 import type { Issues } from './sweep-issues.js'
 import type { Field } from './yaml-places.js'
 

@@ -6,14 +6,15 @@
  */
 import {
   type Distribution,
+  didYouMean,
   gridAxis,
   gridReachesMax,
   keySchema,
   LIMITS,
+  nearest,
   type Parameter,
   type SweepSpec
 } from '#protocol'
-import { didYouMean, nearest } from './nearest.js'
 import { isIntegerToken, listed, readMap, readNumber, readValue, shown } from './sweep-fields.js'
 import type { Issues, Subject } from './sweep-issues.js'
 import { distributionAdvice, UNSUPPORTED } from './sweep-unsupported.js'

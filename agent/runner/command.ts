@@ -5,9 +5,8 @@
  * whatever a parameter's value holds.
  * Source: W&B's sweep documentation, "Command macros".
  */
-import { type Parameters, type ParameterValue, PoolError } from '#protocol'
+import { nearest, type Parameters, type ParameterValue, PoolError } from '#protocol'
 import { type Environment, pythonText } from './environment.js'
-import { nearestOf } from './nearest.js'
 
 /** What the macros stand for on this machine. Paths are absolute. */
 export interface CommandContext {
@@ -114,7 +113,7 @@ function unknown(macro: string, key: string, of: string | undefined): PoolError 
 }
 
 function invalid(message: string, word = '', known: readonly string[] = []): PoolError {
-  const near = nearestOf(word, known)
+  const near = nearest(word, known)
   const isMacro = known === KNOWN
   const meant =
     near === undefined ? '' : ` Did you mean ${isMacro ? `\${${near.replace(':', ':NAME')}}` : `"${near}"`}?`

@@ -4,12 +4,11 @@
  * Owns the class of an end and the sentence that explains it. Pure: no clock, no process, no file.
  * Invariant: `complete` only for exit code 0 with the objective reported, finite at the end, and no stop asked for.
  */
-import { type FailureClass, LIMITS } from '#protocol'
+import { didYouMean, type FailureClass, LIMITS } from '#protocol'
 import type { Exit, StopReason } from '../ports.js'
 import { causeOf, lastWordsOf } from './causes.js'
 import { type History, thin } from './history.js'
 import { clean, endOf, startOf } from './lines.js'
-import { nearestOf } from './nearest.js'
 
 /** What is known of an attempt that has ended. */
 export interface Ending {
@@ -121,9 +120,7 @@ function missing({ metric, names }: History): string {
   }
   const sorted = [...names].sort()
   const shown = [...sorted.slice(0, NAMES_SHOWN_MAX), ...(sorted.length > NAMES_SHOWN_MAX ? ['others'] : [])]
-  const near = nearestOf(metric.name, sorted)
-  const hint = near === undefined ? '' : ` Did you mean "${near}"?`
-  return `The program printed ${listed(shown)}, but never "${metric.name}".${hint}`
+  return `The program printed ${listed(shown)}, but never "${metric.name}".${didYouMean(metric.name, sorted)}`
 }
 
 function listed(names: readonly string[]): string {

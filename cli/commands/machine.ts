@@ -1,10 +1,9 @@
 /**
  * `machine list`, `machine view`.
  */
-import { type MachineView, PoolError } from '#protocol'
+import { didYouMean, type MachineView, PoolError } from '#protocol'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { withAgent } from '../client.js'
-import { didYouMean } from '../nearest.js'
 import { drawMachine, drawMachines } from '../screens/machine-screen.js'
 
 export async function machineList(this: Cli, flags: CommonFlags): Promise<void> {

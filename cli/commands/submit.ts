@@ -5,10 +5,9 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { LIMITS, type LocalSweepView, PoolError, type SweepSpec } from '#protocol'
+import { didYouMean, LIMITS, type LocalSweepView, PoolError, type SweepSpec } from '#protocol'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { withAgent } from '../client.js'
-import { didYouMean } from '../nearest.js'
 import { searchText } from '../screens/sweep-screen.js'
 import { readSweepText } from '../sweep-file.js'
 import { describeIssue } from '../sweep-issues.js'
