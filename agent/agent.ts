@@ -132,7 +132,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   }
 
   function stop(charge: Charge, reason: StopReason, now: number): void {
-    local.charges.set(charge.device, { ...charge, phase: 'stopping', sinceMs: now })
+    local.charges.set(charge.device, { ...charge, phase: 'stopping', sinceMs: now, stopReason: reason })
     ports.note('stops an attempt', { ...about(charge), reason })
     ports.runner.stop(charge.id, reason)
   }
@@ -261,7 +261,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       const claim = sweep?.trials.get(charge.trial)?.attempts.get(charge.attempt)?.claims.get(local.machine)
       const device = local.devices.find(each => each.id === charge.device)
       ports.note('an attempt ended', { ...about(charge), class: exit.class, value: exit.value, message: exit.message })
-      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason: 'owner' })
+      const reason = charge.stopReason === 'lost-claim' ? 'lost-claim' : 'owner'
+      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason })
       else finish(charge, resultOf(charge, exit, claim?.parameters ?? {}, device))
       // No step: what comes next is decided when the log has the result, for until then the pool does not know of it.
     },
@@ -308,7 +309,7 @@ function noteClaims(pool: Pool, local: Local, now: number): void {
   const open = new Set<string>()
   for (const sweep of pool.sweeps.values()) {
     for (const index of sweep.byPhase.claimed) {
-      const attempt = sweep.trials.get(index)?.standing.attempt ?? 0
+      const attempt = sweep.trials.get(index)?.standing.held?.attempt ?? 0
       const id = `${sweep.id}-${index}-${attempt}`
       open.add(id)
       if (!local.claimSeenMs.has(id)) local.claimSeenMs.set(id, now)

@@ -5,7 +5,7 @@
  * them. Nothing of it is ever written to the log as such.
  */
 import { type Beat, type Device, LIMITS } from '#protocol'
-import type { Report } from './ports.js'
+import type { Report, StopReason } from './ports.js'
 
 /** `claiming`: the claim is made and must settle (C3). `running`: a process works. `stopping`: it was told to end. */
 export type ChargePhase = 'claiming' | 'running' | 'stopping'
@@ -23,6 +23,8 @@ export interface Charge {
   /** True when the attempt goes on from a checkpoint after a restart (C7). */
   readonly resume: boolean
   readonly latest?: Report
+  /** Why it was told to end; present while it is stopping. */
+  readonly stopReason?: StopReason
   /** The step of the last report that went to the log. */
   readonly loggedStep?: number
 }

@@ -25,6 +25,7 @@ import {
   sweepStateOf,
   sweepsInOrder
 } from '#protocol'
+import { givesWay } from './conflict.js'
 import { attemptId, type Charge, heardMachines, isApproved, type Local } from './local.js'
 import type { StopReason } from './ports.js'
 
@@ -86,12 +87,13 @@ function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[
   const sweep = pool.sweeps.get(charge.sweep)
   const standing = sweep?.trials.get(charge.trial)?.standing
   const isOver = sweep?.stop !== undefined
-  if (charge.phase === 'running') return isOver ? [{ do: 'stop', charge, reason: 'sweep-stopped' }] : []
+  if (charge.phase === 'running' && isOver) return [{ do: 'stop', charge, reason: 'sweep-stopped' }]
+  if (charge.phase === 'running')
+    return givesWay(pool, local, charge, nowMs) ? [{ do: 'stop', charge, reason: 'lost-claim' }] : []
   if (charge.phase === 'stopping' || !sweep?.submission) return []
   const isFolded = sweep.trials.get(charge.trial)?.attempts.get(charge.attempt)?.claims.has(local.machine) ?? false
   if (!isFolded) return []
-  const isMine =
-    standing?.phase === 'claimed' && standing.attempt === charge.attempt && standing.holder === local.machine
+  const isMine = standing?.held?.attempt === charge.attempt && standing.held.holder === local.machine
   if (!isMine || isOver) return [{ do: 'free', charge }]
   const bundle = local.bundles.get(sweep.submission.bundle.digest)
   if (typeof bundle === 'object') {
@@ -123,11 +125,11 @@ function ownLeftOvers(running: readonly Sweep[], local: Local, idle: readonly De
   const steps: Step[] = []
   for (const sweep of running) {
     for (const trial of claimedTrials(sweep)) {
-      const standing = sweep.trials.get(trial)?.standing
-      if (!standing || standing.holder !== local.machine) continue
-      const id = attemptId(sweep.id, trial, standing.attempt)
+      const held = sweep.trials.get(trial)?.standing.held
+      if (held?.holder !== local.machine) continue
+      const id = attemptId(sweep.id, trial, held.attempt)
       if (inHand.has(id) || local.results.has(id)) continue
-      const about = { sweep: sweep.id, trial, attempt: standing.attempt }
+      const about = { sweep: sweep.id, trial, attempt: held.attempt }
       const digest = sweep.submission?.bundle.digest ?? ''
       const device = local.checkpoints.has(id) && isApproved(local, digest) ? free.shift() : undefined
       if (device)
@@ -204,14 +206,14 @@ function isAbandoned(choice: Choice, sweep: Sweep, trial: number): boolean {
   const { local, nowMs, device, taken } = choice
   const standing = sweep.trials.get(trial)?.standing
   const leaseMs = sweep.submission?.spec.leaseMs ?? LIMITS.leaseMs
-  if (!standing?.holder || standing.holder === local.machine || device.memoryBytes <= standing.tooSmallBytes)
-    return false
+  const held = standing?.held
+  if (!held || held.holder === local.machine || device.memoryBytes <= standing.tooSmallBytes) return false
   if (taken.has(attemptId(sweep.id, trial, standing.attempt + 1)) || standing.attempt >= LIMITS.attemptsPerTrial)
     return false
-  const seenMs = local.claimSeenMs.get(attemptId(sweep.id, trial, standing.attempt)) ?? nowMs
-  const heardMs = Math.max(local.peers.get(standing.holder)?.heardMs ?? 0, local.heardOfMs.get(standing.holder) ?? 0)
+  const seenMs = local.claimSeenMs.get(attemptId(sweep.id, trial, held.attempt)) ?? nowMs
+  const heardMs = Math.max(local.peers.get(held.holder)?.heardMs ?? 0, local.heardOfMs.get(held.holder) ?? 0)
   const near = heardMachines(local, nowMs, Math.min(leaseMs, LIMITS.presenceAwayMs))
-  const isIsolated = near.every(machine => machine === standing.holder)
+  const isIsolated = near.every(machine => machine === held.holder)
   const sinceMs = Math.max(seenMs, heardMs, local.steadySinceMs, isIsolated ? 0 : local.connectedSinceMs)
   return nowMs - sinceMs >= patienceMs(leaseMs, standing.attempt, isIsolated)
 }

@@ -60,7 +60,7 @@ export interface Exit {
   readonly tail: string
 }
 
-export type StopReason = 'sweep-stopped' | 'agent-closing' | 'released' | 'time-limit'
+export type StopReason = 'sweep-stopped' | 'agent-closing' | 'lost-claim' | 'released' | 'time-limit'
 
 export interface Runner {
   /** Starts an attempt. Its reports come as `onReport`, its end as exactly one `onExit`, also when it cannot start. */

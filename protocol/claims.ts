@@ -51,16 +51,19 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
   const failures = results
     .filter(result => EFFECTS[result.class] !== 'ends')
     .sort((a, b) => a.clock - b.clock || compare(a.machine, b.machine))
-  const holder = latest && holderOf(sweep, trial.index, latest)
-  const isHeld =
-    latest !== undefined && holder !== undefined && !latest.releases.has(holder) && !latest.results.has(holder)
-  const phase = phaseOf({ hasResult: ending.length > 0, failures, attempts: latest?.number ?? 0, isHeld })
+  const held = heldOf(sweep, trial.index, attempts)
+  const phase = phaseOf({
+    hasResult: ending.length > 0,
+    failures,
+    attempts: latest?.number ?? 0,
+    isHeld: held !== undefined
+  })
   const [result, ...replicates] = ending
   const parameters = result?.parameters ?? firstParameters(sweep, trial.index, attempts)
   return {
     phase,
     attempt: latest?.number ?? 0,
-    ...(phase === 'claimed' && holder !== undefined ? { holder } : {}),
+    ...(phase === 'claimed' && held ? { held } : {}),
     ...(result ? { result } : {}),
     replicates,
     failures,
@@ -72,6 +75,21 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
 /** A report alone makes no attempt: its claim may be in an older log of its machine that has not arrived yet. */
 function isMade({ claims, releases, results }: Attempt): boolean {
   return claims.size + releases.size + results.size > 0
+}
+
+/**
+ * The newest attempt whose holder neither gave it back nor has a result for it.
+ *
+ * Not only the latest one: when a machine that was taken for dead turns out to be alive, whoever took its trial over
+ * gives way (rule C5), and the earlier attempt is still under way.
+ */
+function heldOf(sweep: string, trial: number, attempts: readonly Attempt[]): Standing['held'] {
+  for (const attempt of [...attempts].reverse()) {
+    const holder = holderOf(sweep, trial, attempt)
+    if (holder === undefined || attempt.releases.has(holder) || attempt.results.has(holder)) continue
+    return { attempt: attempt.number, holder }
+  }
+  return undefined
 }
 
 function phaseOf(facts: { hasResult: boolean; failures: readonly Result[]; attempts: number; isHeld: boolean }): Phase {

@@ -70,6 +70,12 @@ export const LIMITS = {
   settleMaxMs: 10 * SECOND_MS,
   /** A machine that hears nobody this long after its start or its sleep is alone: finding peers takes seconds. */
   aloneMs: 10 * SECOND_MS,
+  /** Younger attempts give way at once in a conflict; older ones with less than this left go on (rule C5). */
+  conflictMs: MINUTE_MS,
+  /** An attempt this far done goes on whatever others do: its result is worth more than the rest of its time. */
+  conflictShareDone: 0.85,
+  /** Times that one attempt must need longer than the other to give way for that alone. */
+  conflictMargin: 1.25,
   /** A machine that pays attention to more open trials than this gains nothing: see rule C1. */
   openTrialsConsidered: 256,
 

@@ -63,6 +63,8 @@ function stopped(reason: StopReason, ending: Ending): Verdict {
       return { class: 'stopped', message: 'The sweep was stopped while this attempt ran.' }
     case 'agent-closing':
       return { class: 'released', message: 'The agent was closed while this attempt ran.' }
+    case 'lost-claim':
+      return { class: 'released', message: 'Another machine trains this trial, or has trained it.' }
     case 'released':
       return { class: 'released', message: 'This machine gave the trial back.' }
     case 'time-limit':

@@ -86,7 +86,7 @@ function createProgress(cli: Cli, isJson: boolean) {
         screen ??= openScreen({
           output: cli.output,
           input: cli.input,
-          onKey: name => name === 'ctrl+c' && process.kill(process.pid, 'SIGINT'),
+          onKey: name => (name === 'ctrl+c' || name === 'q') && process.kill(process.pid, 'SIGINT'),
           onResize: () => undefined
         })
         screen.show(drawWatch(shown, cli.sheet, screen.rows))

@@ -88,8 +88,8 @@ export interface Standing {
   readonly phase: Phase
   /** The largest attempt known; 0 when nobody ever claimed the trial. */
   readonly attempt: number
-  /** The machine whose claim on that attempt holds, while the trial is claimed (rule C3). */
-  readonly holder?: string
+  /** While the trial is claimed: the attempt that is under way, and the machine whose claim on it holds (rule C3). */
+  readonly held?: { readonly attempt: number; readonly holder: string }
   /** The result that counts (rule C8), once the trial is done. */
   readonly result?: Result
   /** Results that would count too: they tell how noisy the objective is. */

@@ -77,14 +77,14 @@ export function trialView(pool: Pool, sweep: Sweep, index: number, live: Live): 
     .flatMap(attempt => attemptViews(pool, sweep, index, attempt, live))
   const current = attempts.find(
     each =>
-      each.attempt === standing?.attempt &&
+      each.attempt === standing?.held?.attempt &&
       (each.state === 'running' || each.state === 'claimed' || each.state === 'silent')
   )
   const reused = sweep.submission && searchOf(sweep.submission).trialAt(index)?.duplicateOf
   const from = reused === undefined ? undefined : sweep.trials.get(reused)?.standing.result
   const shown = result ?? from
   const message = result?.message ?? standing?.failures.at(-1)?.message
-  const owner = result?.machine ?? (standing?.phase === 'claimed' ? standing.holder : undefined)
+  const owner = result?.machine ?? standing?.held?.holder
   return {
     sweep: sweep.id,
     trial: index,
@@ -94,7 +94,7 @@ export function trialView(pool: Pool, sweep: Sweep, index: number, live: Live): 
     ...optional('step', shown ? shown.step : current?.step),
     ...optional('steps', shown ? undefined : current?.steps),
     metrics: shown?.metrics ?? {},
-    curve: shown?.curve ?? curveSoFar(trial?.attempts.get(standing?.attempt ?? 0), standing?.holder),
+    curve: shown?.curve ?? curveSoFar(trial?.attempts.get(standing?.held?.attempt ?? 0), standing?.held?.holder),
     ...optional('seconds', shown ? shown.seconds : current?.seconds),
     ...optional('machineName', owner === undefined ? undefined : machineName(pool, live, owner)),
     ...optional('message', message),

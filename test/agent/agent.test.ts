@@ -54,7 +54,7 @@ t.test('of two that claim at once the loser trains nothing, and takes another tr
   t.same([claimsOf(a).length, claimsOf(b).length], [1, 1])
   world.run(SETTLED_MS)
   t.same(startedBy(a, b), [id(0)])
-  const holder = sweepAt(a, sweep).trials.get(0)?.standing.holder
+  const holder = sweepAt(a, sweep).trials.get(0)?.standing.held?.holder
   const [winner, loser] = holder === a.key ? [a, b] : [b, a]
   t.equal(winner.started.length, 1)
   t.equal(loser.agent.local.charges.size, 0, 'its device is free')

@@ -76,10 +76,10 @@ const fakeClaim = (name: string) => {
 
 t.test('of claims on one attempt one holds, the same in every order (rule C3)', async t => {
   const [first, second, third] = inOrderOfClaims(1)
-  const holds = { phase: 'claimed', attempt: 1, holder: keyOf(first) }
+  const holds = { phase: 'claimed', attempt: 1, held: { attempt: 1, holder: keyOf(first) } }
   t.match(standingAfter([second, 1, 'claim'], [first, 1, 'claim'], [third, 1, 'claim']), holds)
-  t.match(standingAfter([third, 1, 'claim'], [second, 1, 'claim']), { holder: keyOf(second) })
-  t.equal(standingAfter([second, 1, 'claim'])?.holder, keyOf(second))
+  t.match(standingAfter([third, 1, 'claim'], [second, 1, 'claim']), { held: { holder: keyOf(second) } })
+  t.equal(standingAfter([second, 1, 'claim'])?.held?.holder, keyOf(second))
 })
 
 t.test('the hash that decides is of the machine, trial and attempt: no clock can be chosen to win', async t => {
@@ -93,16 +93,24 @@ t.test('a trial is open again once its holder gave it back, whatever the loser o
     [first, 1, 'claim'],
     [second, 1, 'claim']
   ]
-  t.match(standingAfter(...rivals, [second, 1, 'release']), { phase: 'claimed', holder: keyOf(first) })
+  t.match(standingAfter(...rivals, [second, 1, 'release']), { phase: 'claimed', held: { holder: keyOf(first) } })
   const open = standingAfter(...rivals, [first, 1, 'release'])
   t.match(open, { phase: 'open', attempt: 1 })
-  t.notOk(open?.holder, 'the loser holds nothing: it left when it lost')
+  t.notOk(open?.held, 'the loser holds nothing: it left when it lost')
 })
 
 t.test('a later attempt replaces the one before it', async t => {
   const standing = standingAfter(['a', 1, 'claim'], ['b', 2, 'claim'])
-  t.match(standing, { phase: 'claimed', attempt: 2, holder: keyOf('b') })
+  t.match(standing, { phase: 'claimed', attempt: 2, held: { attempt: 2, holder: keyOf('b') } })
   t.same(standing?.parameters, { x: 1 }, 'it trains what the first claim recorded (rule C2)')
+})
+
+t.test('when the later attempt gives way, the earlier one is under way again (rule C5)', async t => {
+  const standing = standingAfter(['a', 1, 'claim'], ['b', 2, 'claim'], ['b', 2, 'release'])
+  t.match(standing, { phase: 'claimed', attempt: 2, held: { attempt: 1, holder: keyOf('a') } })
+  t.match(standingAfter(['a', 1, 'claim'], ['a', 1, 'release'], ['b', 2, 'claim'], ['b', 2, 'release']), {
+    phase: 'open'
+  })
 })
 
 t.test('classes: what each one does to its trial (rule C9)', async t => {
@@ -150,7 +158,7 @@ t.test('quarantine: three failures on two machines, five on one (rule C9)', asyn
 
 t.test('quarantine: the last attempt ends its trial when it ends in nothing', async t => {
   const last = LIMITS.attemptsPerTrial
-  t.match(standingAfter(['a', last, 'claim']), { phase: 'claimed', holder: keyOf('a') })
+  t.match(standingAfter(['a', last, 'claim']), { phase: 'claimed', held: { holder: keyOf('a') } })
   t.equal(standingAfter(['a', last, 'claim'], ['a', last, 'lost'])?.phase, 'quarantined')
   t.equal(standingAfter(['a', last - 1, 'claim'], ['a', last - 1, 'lost'])?.phase, 'open')
 })
