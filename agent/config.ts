@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseDocument, stringify } from 'yaml'
+import { type Document, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { didYouMean, LIMITS, PoolError } from '#protocol'
 
@@ -64,33 +64,40 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 /** Keeps what a pool needs to be found again: its own DHT and this machine's port. Other keys of the file stay. */
 export function saveNetwork(home: string, network: { bootstrap: readonly string[]; port: number | undefined }): void {
   const path = join(home, 'config.yaml')
-  const known = readFileConfig(path)
-  const next = {
-    ...known,
-    ...(network.bootstrap.length > 0 ? { bootstrap: [...network.bootstrap] } : {}),
-    ...(network.port === undefined ? {} : { port: network.port })
-  }
-  if (Object.keys(next).length > 0) writeFileSync(path, stringify(next), { mode: 0o600 })
+  const document = readDocument(path)
+  valuesOf(document, path)
+  // The document keeps its owner's comments and order.
+  if (network.bootstrap.length > 0) document.set('bootstrap', document.createNode(network.bootstrap))
+  if (network.port !== undefined) document.set('port', network.port)
+  if (network.bootstrap.length > 0 || network.port !== undefined) writeFileSync(path, String(document), { mode: 0o600 })
 }
 
 function readFileConfig(path: string): FileConfig {
-  let text: string
+  return valuesOf(readDocument(path), path)
+}
+
+/** Reads a file as YAML; one that is not there is empty. */
+function readDocument(path: string): Document.Parsed {
   try {
-    text = readFileSync(path, 'utf8')
+    return parseDocument(readFileSync(path, 'utf8'))
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return parseDocument('')
     throw new PoolError('CONFIG_INVALID', `The configuration ${path} cannot be read.`, {
       hint: 'Check who may read it: it must belong to you.',
       cause
     })
   }
-  const document = parseDocument(text)
-  if (document.errors.length > 0)
-    throw invalid(
-      path,
-      document.errors.map(error => error.message)
-    )
-  return check(document.toJS({ maxAliasCount: 50 }) ?? {}, path)
+}
+
+function valuesOf(document: Document.Parsed, path: string): FileConfig {
+  const problems = document.errors.map(error => error.message)
+  if (problems.length > 0) throw invalid(path, problems)
+  try {
+    return check(document.toJS({ maxAliasCount: 50 }) ?? {}, path)
+  } catch (cause) {
+    if (cause instanceof PoolError) throw cause
+    throw invalid(path, [(cause as Error).message]) // An alias of what is nowhere, or too many of them.
+  }
 }
 
 function readEnvironment(environment: Readonly<Record<string, string | undefined>>): FileConfig {
@@ -118,10 +125,10 @@ function check(value: unknown, where: string): FileConfig {
   if (parsed.success) return parsed.data
   throw invalid(
     where,
-    parsed.error.issues.map(issue =>
+    parsed.error.issues.flatMap(issue =>
       issue.code === 'unrecognized_keys'
-        ? issue.keys.map(key => `Unknown key "${key}".${didYouMean(key, Object.keys(fileSchema.shape))}`).join('; ')
-        : `${issue.path.join('.')}: ${issue.message}`
+        ? issue.keys.map(key => `Unknown key "${key}".${didYouMean(key, Object.keys(fileSchema.shape))}`)
+        : [`${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}`]
     )
   )
 }

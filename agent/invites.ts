@@ -40,6 +40,12 @@ export type Verdict = 'admitted' | 'used' | 'expired' | 'refused'
 export function createInvites(options: InvitesOptions) {
   const { keeper, log } = options
 
+  /** Anybody can name a machine, so its member must be the one that came first; and the log must tell of it. */
+  async function wasAdmitted(invite: Invite, { member, machine }: Candidate): Promise<boolean> {
+    await log.flushed() // The admission may be on its way right now.
+    return invite.usedBy === machine && log.pool().members.get(member)?.machine === machine
+  }
+
   return {
     create(): InviteView {
       const draft = { seed: randomBytes(32).toString('hex'), expiresAt: options.wall() + LIMITS.inviteMs }
@@ -65,7 +71,7 @@ export function createInvites(options: InvitesOptions) {
       const invite = keeper.invites().find(each => each.id === id)
       const { member, machine, memberName, machineName, signature } = candidate
       if (!invite || !options.isMembersMachine({ pool: '', member, machine }, signature)) return 'refused'
-      if (invite.usedBy !== undefined) return invite.usedBy === machine ? 'admitted' : 'used'
+      if (invite.usedBy !== undefined) return (await wasAdmitted(invite, candidate)) ? 'admitted' : 'used'
       if (invite.expiresAt <= options.wall()) return 'expired'
       // Marked before anything else: a crash right here costs an invite, never lets in a second machine.
       keeper.saveInvite({ ...invite, usedBy: machine, usedByName: `${memberName} (${machineName})` })

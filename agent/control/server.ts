@@ -71,10 +71,12 @@ function serve(socket: Socket, handle: Handle): void {
   socket.on('error', () => socket.destroy())
   socket.on('data', (chunk: string) => {
     text += chunk
-    if (text.length > LIMITS.controlBytes) socket.destroy()
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-      const line = text.slice(0, end)
-      text = text.slice(end + 1)
+    // A line that is too long is never looked at, wherever it may end.
+    if (text.length > LIMITS.controlBytes) return void socket.destroy()
+    if (!chunk.includes('\n')) return
+    const lines = text.split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) {
       answer(line, handle).then(
         reply => socket.writable && socket.write(`${JSON.stringify(reply)}\n`),
         () => socket.destroy()

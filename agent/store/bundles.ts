@@ -70,7 +70,7 @@ export async function openBundles(options: BundlesOptions) {
   const own = new Hyperdrive(options.store.namespace('bundles'), null, { encryptionKey })
   await own.ready()
   const drives = new Map<string, Hyperdrive>([[hexOf(own.key), own]])
-  const wanted = new Map<string, Promise<void>>()
+  const wanted = new Set<string>()
   let isClosed = false
   makeFolder(options.folder)
 
@@ -85,13 +85,13 @@ export async function openBundles(options: BundlesOptions) {
     return drive
   }
 
-  /** Waits until the drive has a path: its first blocks may still be on their way. */
-  async function arrived(drive: Hyperdrive, path: string): Promise<Uint8Array> {
+  /** Waits until the drive has a path: its first blocks may still be on their way. Nothing larger is ever fetched. */
+  async function arrived(drive: Hyperdrive, path: string, bytesMax: number): Promise<Uint8Array> {
     for (;;) {
       if (isClosed) throw new PoolError('BUNDLE_UNAVAILABLE', 'The agent is closing.')
       const entry = drive.core.length > 0 ? await drive.entry(path) : null
       const bytes = entry?.value.blob?.byteLength ?? 0
-      if (bytes > Math.max(MANIFEST_BYTES, LIMITS.bundleBytes)) throw damaged(`${path} has ${bytes} bytes`)
+      if (bytes > bytesMax) throw damaged(`${path} has ${bytes} bytes; ${bytesMax} is the most that it may have`)
       const content = entry ? await drive.get(path) : null
       if (content) return content
       await changed(drive)
@@ -102,12 +102,15 @@ export async function openBundles(options: BundlesOptions) {
     const target = folderOf(bundle.digest)
     if (isUnpacked(target)) return
     const drive = await driveOf(bundle.drive)
-    const read = decodeManifest(b4a.toString(await arrived(drive, `/bundles/${bundle.digest}`)), bundle.digest)
+    const manifest = await arrived(drive, `/bundles/${bundle.digest}`, MANIFEST_BYTES)
+    const read = decodeManifest(b4a.toString(manifest), bundle.digest)
     if ('problem' in read) throw damaged(read.problem)
     const partial = `${target}.partial`
     rmSync(partial, { recursive: true, force: true })
     await mkdir(partial, { recursive: true, mode: 0o700 })
-    for (const file of read.files) await unpackFile(partial, file, await arrived(drive, `/files/${file.digest}`))
+    for (const file of read.files) {
+      await unpackFile(partial, file, await arrived(drive, `/files/${file.digest}`, file.bytes))
+    }
     await rename(partial, target)
   }
 
@@ -116,17 +119,17 @@ export async function openBundles(options: BundlesOptions) {
 
     /** Fetches, checks and unpacks a bundle in the background; `onBundle` tells of the end. */
     want(bundle: Bundle): void {
-      if (wanted.has(bundle.digest)) return
-      const work = fetch(bundle).then(
-        () => options.onBundle(bundle.digest, 'ready'),
-        error => {
-          if (!isClosed)
-            options.onBundle(bundle.digest, { fault: error instanceof Error ? error.message : String(error) })
-        }
-      )
-      wanted.set(
-        bundle.digest,
-        work.finally(() => wanted.delete(bundle.digest))
+      const { digest } = bundle
+      if (wanted.has(digest)) return
+      wanted.add(digest)
+      const tell = (state: BundleState) => {
+        // First it may be asked for again, then its end is told: who hears of it may ask at once.
+        wanted.delete(digest)
+        if (!isClosed) options.onBundle(digest, state)
+      }
+      fetch(bundle).then(
+        () => tell('ready'),
+        error => tell({ fault: error instanceof Error ? error.message : String(error) })
       )
     },
 

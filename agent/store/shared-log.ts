@@ -86,18 +86,30 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     const wasClean = keeper.takeCleanStop()
     const mine = [...known.values()].filter(each => each.machine === identity.machine)
     const latest = Math.max(0, ...mine.map(each => each.incarnation))
-    const incarnation = wasClean && latest > 0 ? latest : latest + 1
-    const core = store.get({ name: `log-${incarnation}`, encryption })
-    await core.ready()
-    const attestation = identity.attest(membership.pool, incarnation, hexOf(core.key))
-    const log: OpenLog = { attestation, core, cursor: 0, isFolding: false }
-    known.set(attestation.log, attestation)
+    let incarnation = wasClean && latest > 0 ? latest : latest + 1
+    let next = await incarnationOf(incarnation)
+    // Should the list of logs be lost, one that was written to is found again here: it is read, not written to.
+    while (incarnation > latest && next.core.length > 0) {
+      await next.core.close()
+      next = await incarnationOf(++incarnation)
+    }
+    const log: OpenLog = { ...next, cursor: 0, isFolding: false }
+    const { attestation, core } = log
     open.set(attestation.log, log)
     keeper.saveLogs([...known.values()])
     if (incarnation > 1 && incarnation > latest) note('opened a fresh log after an unclean stop', { incarnation })
     await foldLog(log)
     if (core.length === 0) await write(log, [{ kind: 'writer-opened', ...attestation }])
     return log
+  }
+
+  /** Opens one of this machine's own logs, and knows it from then on. */
+  async function incarnationOf(incarnation: number): Promise<Pick<OpenLog, 'core' | 'attestation'>> {
+    const core = store.get({ name: `log-${incarnation}`, encryption })
+    await core.ready()
+    const attestation = identity.attest(membership.pool, incarnation, hexOf(core.key))
+    known.set(attestation.log, attestation)
+    return { core, attestation }
   }
 
   /** A log counts from the moment that its writer is a member; the founder is one by the pool's very name. */
@@ -168,24 +180,31 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     await foldLog(log)
   }
 
-  /** Writes what is queued, batch after batch, in order. A full disk keeps it queued; nothing is dropped. */
+  /** Writes what is queued. The last look at the queue and the end are one turn: nothing can slip in between. */
   async function drain(): Promise<void> {
-    while (queue.length > 0 && !isClosed) {
-      const batch = queue.slice(0, BLOCKS_PER_TURN)
-      try {
-        await write(own, batch)
-        queue.splice(0, batch.length)
-      } catch (error) {
-        if (isClosed) return
-        if (error instanceof PoolError) {
-          // One record is too large: the others of the batch must not suffer for it.
-          if (batch.length === 1) note('a record could not be written', { kind: batch[0]?.kind, error: error.message })
-          queue.splice(0, batch.length, ...(batch.length === 1 ? [] : batch.filter(isWritable)))
-          continue
-        }
-        note('the log cannot be written; trying again', { error: String(error) })
-        await new Promise(resolve => setTimeout(resolve, APPEND_RETRY_MS))
+    isWriting = true
+    try {
+      while (queue.length > 0 && !isClosed) await writeBatch(queue.slice(0, BLOCKS_PER_TURN))
+    } finally {
+      isWriting = false
+    }
+  }
+
+  /** Writes the queue's first records, in order. A full disk keeps them queued; nothing is dropped. */
+  async function writeBatch(batch: readonly Draft[]): Promise<void> {
+    try {
+      await write(own, batch)
+      queue.splice(0, batch.length)
+    } catch (error) {
+      if (isClosed) return
+      if (error instanceof PoolError) {
+        // One record is too large: the others of the batch must not suffer for it.
+        if (batch.length === 1) note('a record could not be written', { kind: batch[0]?.kind, error: error.message })
+        queue.splice(0, batch.length, ...(batch.length === 1 ? [] : batch.filter(isWritable)))
+        return
       }
+      note('the log cannot be written; trying again', { error: String(error) })
+      await new Promise(resolve => setTimeout(resolve, APPEND_RETRY_MS))
     }
   }
 
@@ -203,11 +222,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     pool: () => pool,
     append(drafts) {
       queue.push(...drafts)
-      if (isWriting) return
-      isWriting = true
-      writing = drain().finally(() => {
-        isWriting = false
-      })
+      if (!isWriting) writing = drain()
     },
     heads: () => [...open.values()].map(({ attestation, core }) => ({ attestation, length: core.length })),
     learn(gossip) {

@@ -1,0 +1,157 @@
+/**
+ * Configuration and the agent's log: what is read, what is refused, and what is written for the owner alone.
+ */
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { PoolError } from '#protocol'
+import { readConfig, saveNetwork } from '../../agent/config.js'
+import { openLogger } from '../../agent/logger.js'
+
+const isWindows = process.platform === 'win32'
+
+/** Writes a home's config file and returns the environment that names the home. */
+function home(t: Test, text?: string): { HYPERSWEEP_HOME: string } {
+  return { HYPERSWEEP_HOME: t.testdir(text === undefined ? {} : { 'config.yaml': text }) }
+}
+
+function refusal(environment: Readonly<Record<string, string>>): PoolError {
+  try {
+    readConfig(environment)
+  } catch (error) {
+    return error as PoolError
+  }
+  throw new Error('It was read.')
+}
+
+t.test('without a file and an environment everything has its default, and nothing can change it', async t => {
+  const environment = home(t)
+  const config = readConfig(environment)
+  const { memberName, ...rest } = config
+  t.same(rest, {
+    home: environment.HYPERSWEEP_HOME,
+    bootstrap: [],
+    port: undefined,
+    machineName: hostname().slice(0, 64),
+    approve: 'ask',
+    logLevel: 'info',
+    serveOnly: undefined
+  })
+  t.ok(memberName)
+  t.ok(Object.isFrozen(config))
+  t.throws(() => readConfig({}), { code: 'CONFIG_INVALID', hint: /hypersweep up/ })
+})
+
+t.test('the environment comes before the file, the file before the default', async t => {
+  const environment = home(t, 'bootstrap: [10.0.0.1:49737]\nport: 5000\nmachineName: from file\napprove: all\n')
+  t.match(readConfig(environment), {
+    bootstrap: ['10.0.0.1:49737'],
+    port: 5000,
+    machineName: 'from file',
+    approve: 'all'
+  })
+  const more = {
+    ...environment,
+    HYPERSWEEP_BOOTSTRAP: 'one.example:1, two.example:2,',
+    HYPERSWEEP_PORT: '6000',
+    HYPERSWEEP_MACHINE_NAME: 'from environment',
+    HYPERSWEEP_APPROVE: '',
+    HYPERSWEEP_SERVE_ONLY: 'serving an invite'
+  }
+  t.match(readConfig(more), {
+    bootstrap: ['one.example:1', 'two.example:2'],
+    port: 6000,
+    machineName: 'from environment',
+    approve: 'all',
+    serveOnly: 'serving an invite'
+  })
+  t.equal(readConfig(home(t, '# nothing yet\n')).approve, 'ask', 'a file may be empty')
+})
+
+t.test('an unknown key is refused with the nearest known one', async t => {
+  const error = refusal(home(t, 'machinename: x\nboostrap: []\n'))
+  t.equal(error.code, 'CONFIG_INVALID')
+  t.match(error.message, /config\.yaml.*\n {2}Unknown key "machinename"\. Did you mean "machineName"\?\n/s)
+  t.match(error.message, /\n {2}Unknown key "boostrap"\. Did you mean "bootstrap"\?$/)
+})
+
+t.test('wrong values are told all at once, each with its place', async t => {
+  const { message } = refusal(
+    home(t, 'bootstrap: [nowhere, 10.0.0.1:1]\nport: 70000\nmachineName: ""\napprove: maybe\nlogLevel: 3\n')
+  )
+  for (const place of [/bootstrap\.0: an address looks like/, /port: /, /machineName: /, /approve: /, /logLevel: /])
+    t.match(message, place)
+  t.notMatch(message, /bootstrap\.1/)
+  const environment = { ...home(t), HYPERSWEEP_PORT: 'many', HYPERSWEEP_APPROVE: 'none', HYPERSWEEP_BOOTSTRAP: 'a b:1' }
+  for (const place of [/environment/, /port: /, /approve: /, /bootstrap\.0: /])
+    t.match(refusal(environment).message, place)
+})
+
+t.test('a file that is no YAML, or no list of keys, is refused in words', async t => {
+  for (const text of ['port: [1\n', 'port: 1\nport: 2\n', 'a: *nowhere\n', 'hello\n', '- port\n']) {
+    const error = refusal(home(t, text))
+    t.equal(error.code, 'CONFIG_INVALID', text)
+    t.match(error.message, /wrong:\n {2}[A-Z]/, text)
+  }
+  const folder = t.testdir({ 'config.yaml': {} })
+  t.match(refusal({ HYPERSWEEP_HOME: folder }), { code: 'CONFIG_INVALID', hint: /belong to you/ })
+})
+
+t.test('what a pool needs to be found again is kept; other keys and comments stay', async t => {
+  const environment = home(t, '# mine\nmachineName: desk # in the corner\nport: 5000\n')
+  saveNetwork(environment.HYPERSWEEP_HOME, { bootstrap: ['10.0.0.1:49737'], port: 6000 })
+  t.match(readConfig(environment), { bootstrap: ['10.0.0.1:49737'], port: 6000, machineName: 'desk' })
+  saveNetwork(environment.HYPERSWEEP_HOME, { bootstrap: [], port: undefined })
+  t.match(readConfig(environment), { bootstrap: ['10.0.0.1:49737'], port: 6000, machineName: 'desk' })
+  const text = readFileSync(join(environment.HYPERSWEEP_HOME, 'config.yaml'), 'utf8')
+  t.match(text, /^# mine\nmachineName: desk # in the corner\n/)
+})
+
+t.test('where there is nothing to keep no file is made, and a wrong file is not overwritten', async t => {
+  const { HYPERSWEEP_HOME: empty } = home(t)
+  saveNetwork(empty, { bootstrap: [], port: undefined })
+  t.throws(() => statSync(join(empty, 'config.yaml')), { code: 'ENOENT' })
+  saveNetwork(empty, { bootstrap: ['10.0.0.1:1'], port: undefined })
+  t.same(readConfig({ HYPERSWEEP_HOME: empty }).bootstrap, ['10.0.0.1:1'])
+  if (!isWindows) t.equal(statSync(join(empty, 'config.yaml')).mode & 0o777, 0o600)
+  writeFileSync(join(empty, 'config.yaml'), 'prot: 1\n')
+  t.throws(() => saveNetwork(empty, { bootstrap: [], port: 1 }), { code: 'CONFIG_INVALID' })
+  t.equal(readFileSync(join(empty, 'config.yaml'), 'utf8'), 'prot: 1\n')
+})
+
+t.test('a line of the log is a message with its fields, for the owner alone, and keeps no secret', async t => {
+  const path = join(t.testdir({}), 'new', 'agent.log')
+  const logger = openLogger(path, 'info')
+  logger.info('opened', { machine: 'a', secret: 'hidden', seed: 'hidden', invite: 'hidden' })
+  logger.warn('careful', {})
+  logger.error('broken', { message: 'why' })
+  logger.flush()
+  const text = readFileSync(path, 'utf8')
+  const lines = text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  t.match(lines, [
+    { msg: 'opened', machine: 'a', time: /^\d{4}-/ },
+    { msg: 'careful' },
+    { msg: 'broken', message: 'why' }
+  ])
+  t.ok(lines.every(({ level }, index) => index === 0 || level > lines[index - 1].level))
+  t.notMatch(text, /hidden/)
+  if (!isWindows) t.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+t.test('the log goes on where it ended, leaves out what is below its level, and a large one is set aside', async t => {
+  const path = join(t.testdir({ 'agent.log': '{"msg":"older"}\n' }), 'agent.log')
+  const logger = openLogger(path, 'warn')
+  logger.info('unheard', {})
+  logger.warn('heard', {})
+  logger.flush()
+  t.match(readFileSync(path, 'utf8'), /^\{"msg":"older"\}\n.*heard.*\n$/)
+  t.notMatch(readFileSync(path, 'utf8'), /unheard/)
+  truncateSync(path, 16 * 2 ** 20 + 1)
+  openLogger(path, 'info').info('fresh', {})
+  t.equal(statSync(`${path}.old`).size, 16 * 2 ** 20 + 1)
+  t.match(readFileSync(path, 'utf8'), /^\{.*fresh.*\}\n$/)
+})
