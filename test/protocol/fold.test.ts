@@ -134,7 +134,11 @@ t.test('a report changes no trial: it may come before the claim, from an older l
   for (const arrived of both(before.entries, after.entries)) {
     const pool = foldAll([...ann.entries, ...arrived])
     const standing = pool.sweeps.get(sweep)?.trials.get(0)?.standing
-    t.match(standing, { phase: 'claimed', attempt: 1, held: { attempt: 1, holder: keyOf('b') } }, 'a report alone makes no attempt')
+    t.match(
+      standing,
+      { phase: 'claimed', attempt: 1, held: { attempt: 1, holder: keyOf('b') } },
+      'a report alone makes no attempt'
+    )
     t.same(pool.sweeps.get(sweep)?.byPhase.claimed, new Set([0]))
   }
 })
