@@ -6,6 +6,7 @@
  * the log: what this machine writes comes back to it as `onLogChanged`.
  */
 import {
+  approvalOf,
   type Beat,
   type Device,
   type Draft,
@@ -53,14 +54,20 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   let lastStepMs = ports.clock.now()
   let lastBeat = { text: '', atMs: Number.NEGATIVE_INFINITY }
   let hasBegun = false
+  /** Ends of attempts that the disk had no room for yet. */
+  const unsaved = new Map<string, { readonly charge: Charge; readonly draft: Draft }>()
   let announced: string | undefined
   let isClosing = false
+  /** Since when the log has a result that is also kept here, monotonic ms. */
+  const loggedMs = new Map<string, number>()
 
   function step(): void {
     // Before `begin` this machine does not know its own checkpoints and results: it would give its claims back.
     if (!hasBegun) return
     const now = ports.clock.now()
     noteTime(now)
+    for (const { charge, draft } of [...unsaved.values()]) finish(charge, draft)
+    dropLoggedResults(now)
     noteClaims(ports.log.pool(), local, now)
     for (const each of plan(ports.log.pool(), local, now)) carryOut(each, now)
     announce(now)
@@ -137,9 +144,17 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     ports.runner.stop(charge.id, reason)
   }
 
-  /** The result is on disk before the device is free again (L8); it leaves the disk when the log has it. */
+  /** The result is on disk before the device is free again (L8). */
   function finish(charge: Charge, draft: Draft): void {
-    ports.keeper.saveResult(charge.id, draft)
+    try {
+      ports.keeper.saveResult(charge.id, draft)
+    } catch (error) {
+      // A full disk, most likely: the attempt is not finished, and its device not free, until the result is saved.
+      ports.note('a result could not be saved; trying again', { ...about(charge), error: String(error) })
+      unsaved.set(charge.id, { charge, draft })
+      return
+    }
+    unsaved.delete(charge.id)
     local.results.add(charge.id)
     local.checkpoints.delete(charge.id)
     local.charges.delete(charge.device)
@@ -189,8 +204,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       for (const id of kept.checkpoints) local.checkpoints.add(id)
       for (const { id, draft } of kept.results) {
         local.results.add(id)
-        if (hasResult(ports.log.pool(), local.machine, draft)) dropResult(id)
-        else ports.log.append([draft])
+        if (!hasOwnResult(ports.log.pool(), local.machine, id)) ports.log.append([draft])
       }
       hasBegun = true
       announceMachine()
@@ -206,7 +220,6 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     onLogChanged(writers: readonly string[]): void {
       const now = ports.clock.now()
       for (const machine of writers) if (machine !== local.machine) local.heardOfMs.set(machine, now)
-      for (const id of local.results) if (hasOwnResult(ports.log.pool(), local.machine, id)) dropResult(id)
       step()
     },
 
@@ -214,7 +227,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       const now = ports.clock.now()
       local.peers.set(machine, { beat, heardMs: now, roundTripMs })
       for (const [other, ageMs] of Object.entries(beat.heard)) {
-        if (other !== local.machine) local.heardOfMs.set(other, Math.max(local.heardOfMs.get(other) ?? 0, now - ageMs))
+        const isKnown = other !== local.machine && ports.log.pool().machines.has(other)
+        if (isKnown) local.heardOfMs.set(other, Math.max(local.heardOfMs.get(other) ?? 0, now - ageMs))
       }
       step()
     },
@@ -270,17 +284,26 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     /** What this machine says of itself now: the same that its peers hear. */
     beat: (): Beat => beatOf(ports.log.pool(), local, ports.clock.now()),
 
-    approve(digest: string): void {
-      local.approved.add(digest)
-      ports.keeper.saveApproval(digest)
+    approve(submission: Pick<Submission, 'spec' | 'bundle'>): void {
+      const approval = approvalOf(submission)
+      local.approved.add(approval)
+      ports.keeper.saveApproval(approval)
       // A bundle that could not be had before may be there now.
+      const { digest } = submission.bundle
       if (typeof local.bundles.get(digest) === 'object') local.bundles.delete(digest)
       step()
     },
 
-    /** Writes what the owner decided: a sweep, an admission. */
-    append(draft: Draft): void {
-      ports.log.append([draft])
+    /** Writes what the owner decided: a sweep, its end. */
+    append(drafts: readonly Draft[]): void {
+      ports.log.append(drafts)
+    },
+
+    /** The log could not take a record: too large for it. A claim that nobody will ever see must not hold a device. */
+    onDropped(draft: Draft): void {
+      if (draft.kind !== 'trial-claimed') return
+      local.charges.delete(draft.device)
+      step()
     },
 
     /** Stops every attempt and takes no more; their ends still come as `onExit`. Returns how many are waited for. */
@@ -298,9 +321,17 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     }
   }
 
-  function dropResult(id: string): void {
-    local.results.delete(id)
-    ports.keeper.dropResult(id)
+  /** A result leaves the disk once the log had it for long: until then a power cut may take it from the log (L8). */
+  function dropLoggedResults(now: number): void {
+    for (const id of [...local.results]) {
+      if (!hasOwnResult(ports.log.pool(), local.machine, id)) continue
+      const since = loggedMs.get(id) ?? now
+      loggedMs.set(id, since)
+      if (now - since < LIMITS.unsyncedMs) continue
+      loggedMs.delete(id)
+      local.results.delete(id)
+      ports.keeper.dropResult(id)
+    }
   }
 }
 
@@ -322,11 +353,6 @@ function hasOwnResult(pool: Pool, machine: string, id: string): boolean {
   const [sweep = '', trial = '', attempt = ''] = id.split('-')
   const known = pool.sweeps.get(sweep)?.trials.get(Number(trial))?.attempts.get(Number(attempt))
   return known !== undefined && (known.results.has(machine) || known.releases.has(machine))
-}
-
-function hasResult(pool: Pool, machine: string, draft: Draft): boolean {
-  if (draft.kind !== 'attempt-finished' && draft.kind !== 'trial-released') return false
-  return hasOwnResult(pool, machine, `${draft.sweep}-${draft.trial}-${draft.attempt}`)
 }
 
 function chargeOf(local: Local, id: string): Charge | undefined {

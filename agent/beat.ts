@@ -3,7 +3,7 @@
  *
  * Pure, like all of the core: a beat is a function of the pool, of what only this machine knows, and of the time.
  */
-import { type Beat, LIMITS, type Pool, type RunningAttempt } from '#protocol'
+import { type Beat, LIMITS, type Pool, type RunningAttempt, sweepStateOf } from '#protocol'
 import { type Local, subject } from './local.js'
 import { accepts } from './plan.js'
 
@@ -30,9 +30,10 @@ export function beatOf(pool: Pool, local: Local, now: number): Beat {
     accepts:
       local.paused === undefined
         ? [...pool.sweeps.values()]
-            .filter(sweep => !sweep.stop && accepts(local, sweep))
+            .filter(sweep => accepts(local, sweep) && sweepStateOf(pool, sweep) === 'running')
             .map(sweep => sweep.id)
             .sort()
+            .slice(0, LIMITS.acceptsPerBeat)
         : [],
     running,
     ...(local.paused === undefined ? {} : { paused: local.paused }),

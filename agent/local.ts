@@ -4,7 +4,7 @@
  * Its devices, the attempts in hand, what its owner approved, whom it hears. The agent notes facts here; the plan reads
  * them. Nothing of it is ever written to the log as such.
  */
-import { type Beat, type Device, LIMITS } from '#protocol'
+import { approvalOf, type Beat, type Device, LIMITS, type Submission } from '#protocol'
 import type { Report, StopReason } from './ports.js'
 
 /** `claiming`: the claim is made and must settle (C3). `running`: a process works. `stopping`: it was told to end. */
@@ -45,7 +45,7 @@ export interface Local {
   devices: readonly Device[]
   /** By device id. */
   readonly charges: Map<string, Charge>
-  /** Digests of bundles that this machine's owner lets run here. */
+  /** What this machine's owner lets run here: names of bundles with their commands, by `approvalOf`. */
   readonly approved: Set<string>
   approveAll: boolean
   readonly bundles: Map<string, BundleState>
@@ -59,7 +59,7 @@ export interface Local {
   connectedSinceMs: number
   /** Attempts with a checkpoint from before a restart (C7). */
   readonly checkpoints: Set<string>
-  /** Attempts whose result is written down here and on its way to the log. */
+  /** Attempts whose result is written down here, until the log has it for good. */
   readonly results: Set<string>
   /** Why no work is taken, in words; absent when it is. */
   paused: string | undefined
@@ -99,8 +99,9 @@ export function heardMachines(local: Local, nowMs: number, withinMs: number = LI
     .sort()
 }
 
-export function isApproved(local: Local, digest: string): boolean {
-  return local.approveAll || local.approved.has(digest)
+/** True when this machine's owner lets a sweep's command run here, in that very bundle. */
+export function isApproved(local: Local, submission: Pick<Submission, 'spec' | 'bundle'>): boolean {
+  return local.approveAll || local.approved.has(approvalOf(submission))
 }
 
 /** Names the attempt of a charge as records do. */

@@ -19,6 +19,7 @@ import { comeWith, readInvite } from './mesh/pairing.js'
 import { openSession, type Session } from './session.js'
 import { makeFolder } from './store/files.js'
 import {
+  foundingSchema,
   foundPool,
   type Identity,
   type Membership,
@@ -30,13 +31,7 @@ import {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** What an inviter hands over beside the pool's key and secret. */
 const handoverSchema = z.object({
-  founding: z.object({
-    name: z.string(),
-    member: z.string(),
-    memberName: z.string(),
-    machine: z.string(),
-    nonce: z.string()
-  }),
+  founding: foundingSchema,
   inviter: z.string().regex(/^[0-9a-f]{64}$/)
 })
 
@@ -98,7 +93,6 @@ function createProcess({ config, logger, version }: { config: Config; logger: Lo
       writeMembership(config.home, membership)
       saveNetwork(config.home, config)
       await enter(membership)
-      await session?.record([{ kind: 'pool-founded', ...membership.founding }])
     },
     async join(text) {
       mustBeFree()

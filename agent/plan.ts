@@ -76,8 +76,7 @@ function idleDevices(local: Local): Device[] {
 /** Bundles of running sweeps that the owner approved are fetched before any trial is claimed. */
 function wantBundles(running: readonly Sweep[], local: Local): Step[] {
   return running.flatMap(({ submission }) => {
-    if (!submission || !isApproved(local, submission.bundle.digest) || local.bundles.has(submission.bundle.digest))
-      return []
+    if (!submission || !isApproved(local, submission) || local.bundles.has(submission.bundle.digest)) return []
     return [{ do: 'fetch' as const, bundle: submission.bundle }]
   })
 }
@@ -130,8 +129,8 @@ function ownLeftOvers(running: readonly Sweep[], local: Local, idle: readonly De
       const id = attemptId(sweep.id, trial, held.attempt)
       if (inHand.has(id) || local.results.has(id)) continue
       const about = { sweep: sweep.id, trial, attempt: held.attempt }
-      const digest = sweep.submission?.bundle.digest ?? ''
-      const device = local.checkpoints.has(id) && isApproved(local, digest) ? free.shift() : undefined
+      const device =
+        local.checkpoints.has(id) && sweep.submission && isApproved(local, sweep.submission) ? free.shift() : undefined
       if (device)
         steps.push({
           do: 'resume',
@@ -170,7 +169,7 @@ function choose(choice: Choice): (Step & { do: 'claim' }) | undefined {
 export function accepts(local: Local, sweep: Sweep): boolean {
   if (!sweep.submission) return false
   const { spec, bundle } = sweep.submission
-  if (!isUnderstood(spec) || !isApproved(local, bundle.digest) || local.bundles.get(bundle.digest) !== 'ready')
+  if (!isUnderstood(spec) || !isApproved(local, sweep.submission) || local.bundles.get(bundle.digest) !== 'ready')
     return false
   return environmentFailures(sweep, local.machine) < LIMITS.environmentFailuresMax
 }

@@ -15,7 +15,7 @@ import { createInvites } from './invites.js'
 import type { Logger } from './logger.js'
 import { type OpenMesh, openMesh } from './mesh/mesh.js'
 import { inviteText, openInviteServer } from './mesh/pairing.js'
-import { createRunner, killOrphans, type MachineRunner } from './runner/runner.js'
+import { createRunner, killOrphans } from './runner/runner.js'
 import { openBundles } from './store/bundles.js'
 import { type Identity, isMembersMachine, type Membership } from './store/identity.js'
 import { type FileKeeper, openKeeper } from './store/keeper.js'
@@ -44,7 +44,7 @@ export interface SessionOptions {
 export async function openSession(options: SessionOptions) {
   const { config, identity, membership, logger } = options
   const keeper = openKeeper(config.home, { checkpoints: () => checkpointsIn(join(config.home, ATTEMPTS)) })
-  await endOrphans(keeper, logger)
+  await endOrphans(config.home, logger)
   const store = await openStore(config.home)
   // Some adapters speak to what is opened after them: until it is there, nothing they say can matter.
   const later: { agent?: Agent; mesh?: OpenMesh; devices: readonly Device[] } = { devices: [] }
@@ -60,6 +60,7 @@ export async function openSession(options: SessionOptions) {
       later.agent?.onLogChanged(writers)
       later.mesh?.welcome()
     },
+    onDropped: draft => later.agent?.onDropped(draft),
     onHeads: () => later.mesh?.gossip()
   })
   const { bundles, runner } = await openWork({ ...options, store, agent: () => later.agent })
@@ -79,13 +80,14 @@ export async function openSession(options: SessionOptions) {
     agentOptions(options)
   )
   later.agent = agent
+  // The founding is the first thing that a founder writes, also when a crash kept it from doing so.
+  if (!log.pool().founding && membership.founding.machine === identity.machine) {
+    log.append([{ kind: 'pool-founded', ...membership.founding }])
+    await log.flushed()
+  }
   agent.onDevices(later.devices)
   agent.begin()
-  const saveRunning = keepPrograms(runner, keeper)
-  const ticking = setInterval(() => {
-    agent.onTick()
-    saveRunning()
-  }, LIMITS.tickMs)
+  const ticking = setInterval(() => agent.onTick(), LIMITS.tickMs)
 
   return {
     agent,
@@ -99,7 +101,7 @@ export async function openSession(options: SessionOptions) {
 
     /** Writes records and waits until they are durable. */
     async record(drafts: readonly Draft[]): Promise<void> {
-      log.append(drafts)
+      agent.append(drafts)
       await log.flushed()
     },
 
@@ -110,7 +112,6 @@ export async function openSession(options: SessionOptions) {
       clearInterval(ticking)
       await runner.close()
       await log.flushed()
-      keeper.savePrograms([])
       await inviter.close()
       await mesh.close()
       await probe.close()
@@ -178,20 +179,6 @@ function joinMesh({ config, identity, membership, logger, store, log, agent }: M
   })
 }
 
-/** Returns a function that writes down which programs run, each time that they are others than before. */
-function keepPrograms(runner: MachineRunner, keeper: FileKeeper): () => void {
-  let saved = ''
-  return () => {
-    const programs = runner
-      .running()
-      .map(({ id, pid, startedAt }) => ({ id, pid, ...(startedAt === undefined ? {} : { startedAt }) }))
-    const text = JSON.stringify(programs)
-    if (text === saved) return
-    saved = text
-    keeper.savePrograms(programs)
-  }
-}
-
 interface InviteParts {
   readonly config: Config
   readonly identity: Identity
@@ -229,11 +216,8 @@ async function openInvites(parts: InviteParts) {
 }
 
 /** Programs of a run that crashed still hold their device: they end before anything new begins. */
-async function endOrphans(keeper: FileKeeper, logger: Logger): Promise<void> {
-  const left = keeper
-    .loadPrograms()
-    .map(({ pid, startedAt }) => ({ pid, ...(startedAt === undefined ? {} : { startedAt }) }))
-  const ended = await killOrphans(left)
+async function endOrphans(home: string, logger: Logger): Promise<void> {
+  const ended = await killOrphans(join(home, ATTEMPTS))
   if (ended.length > 0) logger.warn('ended programs that a crash had left behind', { pids: ended })
 }
 

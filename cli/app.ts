@@ -10,6 +10,7 @@ import { agentRoutes } from './routes/agent-routes.js'
 import { poolRoutes } from './routes/pool-routes.js'
 import { ROOT_HELP } from './routes/root-help.js'
 import { sweepRoutes } from './routes/sweep-routes.js'
+import { streamColumns, wrapHelp, wrapMessage } from './terminal/message.js'
 import { COLOUR_STYLE, hasColours, PLAIN_STYLE } from './terminal/style.js'
 import { type Complaint, complainingText } from './usage.js'
 import { VERSION } from './version.js'
@@ -38,7 +39,10 @@ export async function runCli(inputs: readonly string[], process: NodeJS.Process,
   await run(application, withoutHelpWord(inputs), {
     process: {
       env,
-      stdout: { write: words => void stdout.write(words), getColorDepth: () => colourDepth },
+      stdout: {
+        write: words => void stdout.write(wrapHelp(words, streamColumns(stdout))),
+        getColorDepth: () => colourDepth
+      },
       // Every complaint is kept above and told once, below.
       stderr: { write: () => undefined }
     },
@@ -55,7 +59,7 @@ export async function runCli(inputs: readonly string[], process: NodeJS.Process,
     'usage' in complaint ? new PoolError('REQUEST_INVALID', complaint.usage.message, complaint.usage) : complaint.thrown
   const failure = failureOf(error, env, hasColours(stderr, env) ? COLOUR_STYLE : PLAIN_STYLE)
   if (inputs.includes('--json')) stdout.write(`${failure.json}\n`)
-  else stderr.write(`${failure.text}\n`)
+  else stderr.write(`${wrapMessage(failure.text, streamColumns(stderr))}\n`)
   return failure.status
 }
 

@@ -5,6 +5,7 @@
  */
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { CommandContext } from '@stricli/core'
+import { streamColumns, wrapMessage } from './terminal/message.js'
 import { plainView } from './terminal/plain.js'
 import type { Sheet } from './terminal/sheet.js'
 import { COLOUR_STYLE, hasColours, PLAIN_STYLE, type Style } from './terminal/style.js'
@@ -26,11 +27,13 @@ export interface Cli extends CommandContext {
   readonly signal: AbortSignal
   /** What standard output is now: a terminal may change its size. */
   readonly sheet: Sheet
+  /** The same of standard error. */
+  readonly messageSheet: Sheet
   /** True when a person sits at both ends. */
   readonly isInteractive: boolean
   /** Writes data to standard output, a line end added. */
   out(text: string): void
-  /** Writes a message to standard error. */
+  /** Writes a message to standard error, broken between words where the terminal is narrower. */
   say(text: string): void
   /** Names the command that is useful next. */
   next(command: string, why: string): void
@@ -47,7 +50,12 @@ export interface CliOptions {
 export function createCli({ process, signal, exitWith }: CliOptions): Cli {
   const { stdin, stdout, stderr, env } = process
   const styleOf = (stream: WriteStream): Style => (hasColours(stream, env) ? COLOUR_STYLE : PLAIN_STYLE)
-  const messageStyle = styleOf(stderr)
+  const sheetOf = (stream: WriteStream): Sheet => ({
+    columns: streamColumns(stream),
+    style: styleOf(stream),
+    now: Date.now()
+  })
+  const say = (text: string) => void stderr.write(`${wrapMessage(text, streamColumns(stderr))}\n`)
   return {
     // The parser would print each failure here too; it is told once, at the edge.
     process: { stdout, stderr: { write: () => undefined } },
@@ -58,16 +66,18 @@ export function createCli({ process, signal, exitWith }: CliOptions): Cli {
     signal,
     isInteractive: stdin.isTTY === true && stdout.isTTY === true,
     get sheet() {
-      return {
-        columns: stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY,
-        style: styleOf(stdout),
-        now: Date.now()
-      }
+      return sheetOf(stdout)
+    },
+    get messageSheet() {
+      return sheetOf(stderr)
     },
     out: text => void stdout.write(`${text}\n`),
-    say: text => void stderr.write(`${text}\n`),
-    next: (command, why) =>
-      void stderr.write(`${messageStyle.dim('next:')} ${messageStyle.accent(command)}  ${messageStyle.dim(why)}\n`),
+    say,
+    next: (command, why) => {
+      const { dim, accent } = styleOf(stderr)
+      const isWide = `next: ${command}  ${why}`.length > streamColumns(stderr)
+      say(`${dim('next:')} ${accent(command)}${isWide ? '\n' : '  '}${dim(why)}`)
+    },
     exitWith
   }
 }

@@ -40,9 +40,9 @@ export function holderOf(sweep: string, trial: number, attempt: Attempt): string
 
 /** Returns what a trial's records come to, whatever order they came in. */
 export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts'>): Standing {
-  const attempts = [...trial.attempts.values()].filter(isMade).sort((a, b) => a.number - b.number)
+  const attempts = inSequence(trial)
   const latest = attempts.at(-1)
-  const results = attempts.flatMap(attempt => [...attempt.results.values()])
+  const results = [...trial.attempts.values()].flatMap(attempt => [...attempt.results.values()])
   const ending = inOrder(
     sweep,
     trial.index,
@@ -59,7 +59,6 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
     isHeld: held !== undefined
   })
   const [result, ...replicates] = ending
-  const parameters = result?.parameters ?? firstParameters(sweep, trial.index, attempts)
   return {
     phase,
     attempt: latest?.number ?? 0,
@@ -67,12 +66,22 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
     ...(result ? { result } : {}),
     replicates,
     failures,
-    tooSmallBytes: Math.max(0, ...results.filter(each => each.class === 'oom').map(each => each.device.memoryBytes)),
-    ...(parameters ? { parameters } : {})
+    tooSmallBytes: Math.max(0, ...results.filter(each => each.class === 'oom').map(each => each.device.memoryBytes))
   }
 }
 
-/** A report alone makes no attempt: its claim may be in an older log of its machine that has not arrived yet. */
+/**
+ * The attempts from the first on, without a gap. A claim far ahead of them counts once those before it are known: else
+ * one liar could use up a trial's attempts with a single record. A report alone makes no attempt.
+ */
+function inSequence({ attempts }: Pick<Trial, 'attempts'>): Attempt[] {
+  const sequence: Attempt[] = []
+  for (let attempt = attempts.get(1); attempt && isMade(attempt); attempt = attempts.get(sequence.length + 1)) {
+    sequence.push(attempt)
+  }
+  return sequence
+}
+
 function isMade({ claims, releases, results }: Attempt): boolean {
   return claims.size + releases.size + results.size > 0
 }
@@ -113,16 +122,6 @@ function inOrder(sweep: string, trial: number, results: readonly Result[]): Resu
   }))
   ranked.sort((a, b) => a.order - b.order || a.result.attempt - b.result.attempt || compare(a.hash, b.hash))
   return ranked.map(each => each.result)
-}
-
-/** A proposal lives in its claim: later attempts of the trial train the same configuration (rule C2). */
-function firstParameters(sweep: string, trial: number, attempts: readonly Attempt[]) {
-  for (const attempt of attempts) {
-    const holder = holderOf(sweep, trial, attempt)
-    const claim = holder === undefined ? undefined : attempt.claims.get(holder)
-    if (claim) return claim.parameters
-  }
-  return undefined
 }
 
 /**

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { ErrorCode } from './errors.js'
 import { idOf } from './hash.js'
 import { LIMITS } from './limits.js'
-import { sweepSpecSchema } from './sweep-spec.js'
+import { recordedSpecSchema } from './sweep-spec.js'
 import type { MachineView } from './view/machine-view.js'
 import type { SweepView } from './view/sweep-view.js'
 import type { TrialView } from './view/trial-view.js'
@@ -27,8 +27,9 @@ export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('machines') }),
   z.object({ method: z.literal('sweeps') }),
   z.object({ method: z.literal('sweep'), sweep }),
-  z.object({ method: z.literal('submit'), spec: sweepSpecSchema, folder: z.string().max(LIMITS.pathBytes * 4) }),
+  z.object({ method: z.literal('submit'), spec: recordedSpecSchema, folder: z.string().max(LIMITS.pathBytes * 4) }),
   z.object({ method: z.literal('approve'), sweep }),
+  z.object({ method: z.literal('files'), sweep }),
   z.object({ method: z.literal('stop'), sweep }),
   z.object({ method: z.literal('trials'), sweep, limit: z.number().int().min(1).max(LIMITS.trialsPerSweep) }),
   z.object({ method: z.literal('trial'), sweep, trial }),
@@ -114,6 +115,8 @@ export interface ControlAnswers {
   readonly sweep: LocalSweepView
   readonly submit: LocalSweepView
   readonly approve: LocalSweepView
+  /** The files of a sweep's bundle, by path: what its owner may look at before the approval. */
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly executable: boolean }[]
   readonly stop: LocalSweepView
   readonly trials: readonly TrialView[]
   readonly trial: TrialView

@@ -39,6 +39,14 @@ export const LIMITS = {
   /** Devices that one machine may announce. */
   devicesPerMachine: 64,
 
+  /** A sweep's spec as JSON. Claims and results repeat its parameters, so it must leave them room in a record. */
+  specBytes: 12 * KiB,
+  /** Lists and maps inside each other in one record. Reading them is recursive, and a stack has an end. */
+  recordDepth: 16,
+  /** Bounds of a number in a range: sums, differences and quotients of such numbers stay finite. */
+  rangeMax: 1e150,
+  /** Trials of a sweep that must know its earlier configurations: each trial costs the drawing of all before it. */
+  trialsWithHistory: 10_000,
   /** Parameters of one sweep. */
   parametersPerSweep: 64,
   /** Choices of one categorical parameter. */
@@ -93,10 +101,14 @@ export const LIMITS = {
   /** Presence is sent on change, at most this often, and at least so often. */
   presenceMinMs: SECOND_MS,
   presenceMaxMs: 15 * SECOND_MS,
+  /** Sweeps that one machine may say it works on. */
+  acceptsPerBeat: 1000,
   /** One presence message. */
   presenceBytes: 64 * KiB,
   /** A machine not heard from for this long is shown as away and takes no part in choosing trials. */
   presenceAwayMs: 45 * SECOND_MS,
+  /** Logs that one machine keeps a note of: whoever is in the pool can attest any number. */
+  logsKnown: 4096,
   /** Logs in one gossip message: 64 KiB hold this many attestations. */
   logsPerGossip: 64,
   /** Machines with which one machine keeps a connection. */
@@ -126,6 +138,8 @@ export const LIMITS = {
 
   /** One request or answer on the control socket. */
   controlBytes: 16 * MiB,
+  /** By then the system has written to the disk what was appended to a log: Linux does so within 35 s. */
+  unsyncedMs: 2 * MINUTE_MS,
   /** The core's tick: how late it may notice that a time is over. */
   tickMs: 250,
   /** A tick that comes later than this means that the machine slept: all timers about others restart. */

@@ -48,7 +48,7 @@ const beatSchema = z.object({
   name: text.min(1),
   devices: z.array(deviceSchema).max(LIMITS.devicesPerMachine).readonly(),
   /** Sweeps whose trials this machine would run: approved by its owner, bundle at hand. */
-  accepts: z.array(idHex).max(1000).readonly(),
+  accepts: z.array(idHex).max(LIMITS.acceptsPerBeat).readonly(),
   running: z.array(runningSchema).max(LIMITS.devicesPerMachine).readonly(),
   /** Why it takes no work, in words; absent when it works. */
   paused: text.optional(),

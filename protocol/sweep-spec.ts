@@ -5,6 +5,7 @@
  * this schema is what both the file and a peer's record must satisfy.
  */
 import { z } from 'zod'
+import { canonicalJson } from './hash.js'
 import { LIMITS } from './limits.js'
 
 /** W&B's pattern for parameter names; the three names that would reach a JavaScript prototype are refused. */
@@ -18,7 +19,12 @@ export const keySchema = z
   .regex(NAME, 'a name starts with a letter or _ and holds letters, digits and _ . / - only')
   .refine(name => !PROTOTYPE_NAMES.includes(name), 'this name is reserved')
 
-const number = z.number().finite()
+const number = z.number().min(-LIMITS.rangeMax).max(LIMITS.rangeMax)
+/** A step or a bound of a logarithmic range: not so small that dividing by it leaves what a double holds. */
+const positive = z
+  .number()
+  .min(1 / LIMITS.rangeMax)
+  .max(LIMITS.rangeMax)
 /** A value that a parameter may take. Lists and maps are refused: a choice must be comparable and printable. */
 export const valueSchema = z.union([z.null(), z.boolean(), number, z.string().max(LIMITS.valueChars)])
 export type ParameterValue = z.infer<typeof valueSchema>
@@ -38,18 +44,14 @@ export const parameterSchema = z.discriminatedUnion('distribution', [
     .strictObject({ distribution: z.literal('int_uniform'), min: z.number().int(), max: z.number().int() })
     .refine(...RANGE),
   z.strictObject({ distribution: z.literal('uniform'), min: number, max: number }).refine(...RANGE),
-  z
-    .strictObject({ distribution: z.literal('q_uniform'), min: number, max: number, q: number.positive() })
-    .refine(...RANGE),
-  z
-    .strictObject({ distribution: z.literal('log_uniform_values'), min: number.positive(), max: number.positive() })
-    .refine(...RANGE),
+  z.strictObject({ distribution: z.literal('q_uniform'), min: number, max: number, q: positive }).refine(...RANGE),
+  z.strictObject({ distribution: z.literal('log_uniform_values'), min: positive, max: positive }).refine(...RANGE),
   z
     .strictObject({
       distribution: z.literal('q_log_uniform_values'),
-      min: number.positive(),
-      max: number.positive(),
-      q: number.positive()
+      min: positive,
+      max: positive,
+      q: positive
     })
     .refine(...RANGE)
 ])
@@ -93,7 +95,14 @@ export const sweepSpecSchema = z.object({
 export type SweepSpec = z.infer<typeof sweepSpecSchema>
 
 /** The same as it stands in a record: a field of a newer release stays, since the sweep's name covers it (rule L5). */
-export const recordedSpecSchema: z.ZodType<SweepSpec> = sweepSpecSchema.loose()
+export const recordedSpecSchema: z.ZodType<SweepSpec> = sweepSpecSchema
+  .loose()
+  .refine(spec => canonicalJson(spec).length <= LIMITS.specBytes, `a sweep has at most ${LIMITS.specBytes} characters`)
+  .refine(
+    ({ method, onDuplicate, runCap = 0 }) =>
+      method === 'grid' || onDuplicate === 'replicate' || runCap <= LIMITS.trialsWithHistory,
+    `more than ${LIMITS.trialsWithHistory} random trials need \`on_duplicate: replicate\``
+  )
 
 /** True when this release knows every field: else it folds the sweep, and leaves its trials to newer agents (L5). */
 export function isUnderstood(spec: SweepSpec): boolean {

@@ -4,6 +4,7 @@
  * Computed from the pool, never stored in it. What is kept between calls (the search, a cursor) only saves work: it can
  * be thrown away at any time.
  */
+import { canonicalJson, digestOf } from './hash.js'
 import { LIMITS } from './limits.js'
 import type { Phase, Pool, Submission, Sweep, Trial } from './pool/pool.js'
 import { createSearch, type Search } from './search/search.js'
@@ -24,10 +25,8 @@ export function searchOf(submission: Submission): Search {
   return search
 }
 
-/** Returns a trial's parameters: as claimed if it ever was, else as the search addresses them by index (rule C2). */
+/** Returns a trial's parameters: as the search addresses them by index, whatever anybody claimed (rule C2). */
 export function parametersOf(sweep: Sweep, index: number): Parameters {
-  const claimed = sweep.trials.get(index)?.standing.parameters
-  if (claimed) return claimed
   return (sweep.submission && searchOf(sweep.submission).trialAt(index)?.parameters) ?? {}
 }
 
@@ -37,10 +36,11 @@ export function parametersOf(sweep: Sweep, index: number): Parameters {
  * A trial that repeats an earlier configuration under `onDuplicate: reuse` is none of them (rule C10).
  */
 export function freshTrials(sweep: Sweep, limit: number): number[] {
-  if (!sweep.submission) return []
-  const search = searchOf(sweep.submission)
+  const { submission } = sweep
+  if (!submission) return []
+  const search = searchOf(submission)
   const isFresh = (index: number) =>
-    isStartable(search, index) && (sweep.trials.get(index)?.standing.attempt ?? 0) === 0
+    isStartable(submission, search, index) && (sweep.trials.get(index)?.standing.attempt ?? 0) === 0
   let cursor = cursors.get(sweep) ?? 0
   while (cursor < search.trials && !isFresh(cursor)) cursor++
   cursors.set(sweep, cursor)
@@ -61,15 +61,29 @@ export function claimedTrials(sweep: Sweep): number[] {
 
 /** Any member can claim any index: one that the sweep would not start is nobody's work and holds nobody up. */
 function startableOf(sweep: Sweep, phase: Phase): number[] {
-  if (!sweep.submission) return []
-  const search = searchOf(sweep.submission)
-  return [...sweep.byPhase[phase]].filter(index => isStartable(search, index)).sort((a, b) => a - b)
+  const { submission } = sweep
+  if (!submission) return []
+  const search = searchOf(submission)
+  return [...sweep.byPhase[phase]].filter(index => isStartable(submission, search, index)).sort((a, b) => a - b)
 }
 
-/** True for the trials that a sweep has, but for those that reuse another's result (rule C10). */
-function isStartable(search: Search, index: number): boolean {
+/**
+ * True for the trials that a sweep has, but for those that reuse another's result (rule C10). Only these need the
+ * search, whose cost grows with the index: any member can claim the highest one.
+ */
+function isStartable({ spec }: Submission, search: Search, index: number): boolean {
+  if (spec.onDuplicate !== 'reuse') return index < search.trials
   const trial = search.trialAt(index)
   return trial !== undefined && trial.duplicateOf === undefined
+}
+
+/**
+ * Returns the name of what an owner approves: the bundle and the command that runs in it, not one without the other.
+ *
+ * With the digest alone whoever is in the pool could have another command run in files that were approved.
+ */
+export function approvalOf({ spec, bundle }: Pick<Submission, 'spec' | 'bundle'>): string {
+  return digestOf(canonicalJson({ bundle: bundle.digest, command: spec.command, program: spec.program ?? null }))
 }
 
 /** True when a trial ran out of memory on a device that no known device of the pool exceeds (rule C9). */

@@ -17,6 +17,7 @@ import {
   type Live,
   type LiveMachine,
   type LocalSweepView,
+  type Manifest,
   machinesView,
   type Pool,
   PoolError,
@@ -43,7 +44,7 @@ export interface Work {
   readonly agent: Pick<Agent, 'local' | 'beat' | 'approve'>
   readonly log: { pool(): Pool; holes(): Readonly<Record<string, number>> }
   readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
-  readonly bundles: { pack(folder: string): Promise<Bundle> }
+  readonly bundles: { pack(folder: string): Promise<Bundle>; list(bundle: Bundle): Promise<Manifest> }
   readonly invites: { create(): InviteView; list(): InviteView[] }
   readonly membership: { readonly founding: { readonly name: string } }
   output(id: string): Promise<string>
@@ -99,8 +100,13 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     async approve(request) {
       const work = workOf(host)
       const { submission } = sweepNamed(work.log.pool(), request.sweep)
-      if (submission) work.agent.approve(submission.bundle.digest)
+      if (submission) work.agent.approve(submission)
       return localSweep(host, work, request.sweep)
+    },
+    async files(request) {
+      const work = workOf(host)
+      const { submission } = sweepNamed(work.log.pool(), request.sweep)
+      return submission ? work.bundles.list(submission.bundle) : []
     },
     async stop(request) {
       const work = workOf(host)
@@ -190,7 +196,7 @@ function statusOf(host: Surroundings): StatusView {
     records: pool.entries,
     sweeps: {
       running: running.length,
-      waitingForApproval: running.filter(sweep => !isApproved(local, sweep.submission?.bundle.digest ?? '')).length,
+      waitingForApproval: running.filter(sweep => !sweep.submission || !isApproved(local, sweep.submission)).length,
       done: sweeps.length - running.length
     },
     attempts: local.charges.size
@@ -243,11 +249,12 @@ function localSweep(host: Surroundings, work: Work, text: string): LocalSweepVie
 
 function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>>): LocalSweepView {
   const { local } = work.agent
+  const submission = work.log.pool().sweeps.get(view.sweep)?.submission
   const state = local.bundles.get(view.bundle.digest)
   const bundleState = typeof state === 'object' ? state.fault : state
   return {
     ...view,
-    approval: isApproved(local, view.bundle.digest) ? 'approved' : 'waiting',
+    approval: submission && isApproved(local, submission) ? 'approved' : 'waiting',
     ...(bundleState === undefined ? {} : { bundleState })
   }
 }
@@ -264,7 +271,7 @@ async function submit(
   const draft: Draft = { kind: 'sweep-submitted', sweep, nonce, spec: request.spec, bundle }
   // A sweep that does not fit a record is told to its author now; the log itself could only drop it.
   encodeBlock(stamped([draft], work.log.pool(), host.wall()))
-  work.agent.approve(bundle.digest)
+  work.agent.approve({ spec: request.spec, bundle })
   await work.record([draft])
   return localSweep(host, work, sweep)
 }

@@ -5,6 +5,12 @@
  */
 import HyperDHT from 'hyperdht'
 
+/** True for `name:port` or `ip:port`, as DHT nodes are named. */
+export function isDhtAddress(text: string): boolean {
+  const port = /^[^\s:@]+:(\d{1,5})$/.exec(text)?.[1]
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
+}
+
 const LOOPBACK = '127.0.0.1'
 
 /**

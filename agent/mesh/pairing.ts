@@ -11,7 +11,7 @@ import Hyperswarm from 'hyperswarm'
 import z32 from 'z32'
 import { z } from 'zod'
 import { keyHex, LIMITS, PoolError } from '#protocol'
-import { openDht } from './dht.js'
+import { isDhtAddress, openDht } from './dht.js'
 import type { OpenMesh } from './mesh.js'
 
 /** blind-pairing's reasons for a refusal. */
@@ -74,20 +74,26 @@ export function inviteText(
  */
 export function readInvite(text: string, wallMs: number): InviteText {
   const [code = '', at = ''] = text.trim().split('@')
+  const bootstrap = at === '' ? [] : at.split(',')
+  if (!bootstrap.every(isDhtAddress)) throw noInvite(text)
   let decoded: ReturnType<typeof BlindPairing.decodeInvite>
   let bytes: Uint8Array
   try {
     bytes = z32.decode(code)
     decoded = BlindPairing.decodeInvite(bytes)
   } catch (cause) {
-    throw new PoolError(
-      'INVITE_INVALID',
-      `This is no invite: ${JSON.stringify(text.trim().slice(0, 40))}${text.length > 40 ? ' …' : ''}`,
-      { hint: 'Copy the whole line that `hypersweep invite` printed.', cause }
-    )
+    throw noInvite(text, cause)
   }
   if (decoded.expires > 0 && decoded.expires < wallMs) throw refusal('expired')
-  return { id: shortId(decoded.id), expiresAt: decoded.expires, bytes, bootstrap: at === '' ? [] : at.split(',') }
+  return { id: shortId(decoded.id), expiresAt: decoded.expires, bytes, bootstrap }
+}
+
+function noInvite(text: string, cause?: unknown): PoolError {
+  const start = JSON.stringify(text.trim().slice(0, 40))
+  return new PoolError('INVITE_INVALID', `This is no invite: ${start}${text.length > 40 ? ' …' : ''}`, {
+    hint: 'Copy the whole line that `hypersweep invite` printed.',
+    cause
+  })
 }
 
 export interface InviteServer {

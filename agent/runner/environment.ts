@@ -34,11 +34,29 @@ const ALLOWED = new Set([
 /** Settings of drivers and of numerical libraries. */
 const ALLOWED_PREFIXES = [
   ...['LC_', 'CUDA_', 'CUDNN_', 'NVIDIA_', 'NCCL_', 'ROCM_', 'ROCR_', 'HIP_', 'HSA_', 'AMD_', 'MIOPEN_', 'ONEAPI_'],
-  ...['ZE_', 'PYTORCH_', 'TORCH_', 'TORCHINDUCTOR_', 'TF_', 'XLA_', 'JAX_', 'TRITON_', 'GGML_', 'MLX_', 'OMP_'],
+  ...[
+    'ZE_',
+    'PYTORCH_',
+    'TORCH_',
+    'TORCHINDUCTOR_',
+    'TF_CPP_',
+    'TF_CUDNN_',
+    'TF_ENABLE_',
+    'TF_FORCE_',
+    'TF_GPU_',
+    'TF_XLA_',
+    'XLA_',
+    'JAX_',
+    'TRITON_',
+    'GGML_',
+    'MLX_',
+    'OMP_'
+  ],
   ...['MKL_', 'OPENBLAS_']
 ]
 
-const SECRET = /(?:^|_)(?:TOKENS?|[A-Z]*KEYS?|SECRETS?|PASSWORD|PASSWD|CREDENTIALS?|AUTH)(?:_|$)/
+const SECRET =
+  /(?:^|_)(?:TOKENS?|[A-Z]*KEYS?|SECRETS?|PASS|PASSWORD|PASSWD|PASSPHRASE|PWD|PAT|CREDENTIALS?|AUTH)(?:_|$)/
 
 /** Returns the part of the agent's environment that a program may see. Names compare without case, as on Windows. */
 export function allowedOf(agent: Readonly<Record<string, string | undefined>>): Environment {

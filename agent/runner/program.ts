@@ -7,7 +7,7 @@
  */
 import { execa } from 'execa'
 import type { Environment } from './environment.js'
-import { killGroup, killStrays, startedAtOf } from './orphans.js'
+import { killGroup, killStrays } from './orphans.js'
 
 /** How long output may still come after the end: what lies in the pipe, unless a stray holds the pipe open. */
 const DRAIN_MS = 500
@@ -33,7 +33,6 @@ export interface ProgramEnd {
 export interface Program {
   /** Absent when it could not be started. */
   readonly pid?: number
-  readonly startedAt?: string
   readonly end: Promise<ProgramEnd>
   /** SIGTERM to the whole tree, then SIGKILL. Asking twice changes nothing. Returns false when it has ended already. */
   stop(): boolean
@@ -65,10 +64,8 @@ export function startProgram(options: ProgramOptions): Program {
     return true
   }
 
-  const startedAt = pid === undefined ? undefined : startedAtOf(pid)
   return {
     ...(pid === undefined ? {} : { pid }),
-    ...(startedAt === undefined ? {} : { startedAt }),
     end: live(),
     stop
   }

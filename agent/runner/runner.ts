@@ -7,11 +7,10 @@
 import { invariant, LIMITS, PoolError } from '#protocol'
 import type { AttemptSpec, Exit, Report, Runner } from '../ports.js'
 import { type RunningAttempt, runAttempt } from './attempt.js'
-import type { Started } from './orphans.js'
 import { readOutput } from './output.js'
 import { forgetOldest, workspaceOf } from './workspace.js'
 
-export { killGroup, killOrphans, type Started } from './orphans.js'
+export { killOrphans } from './orphans.js'
 
 export interface RunnerOptions {
   /** Holds one folder for each attempt. */
@@ -28,8 +27,8 @@ export interface RunnerOptions {
 }
 
 export interface MachineRunner extends Runner {
-  /** Returns the programs that run now. Whoever writes this down can call `killOrphans` after a crash. */
-  running(): readonly (Started & { readonly id: string })[]
+  /** Returns the programs that run now. */
+  running(): readonly { readonly id: string; readonly pid: number }[]
   /**
    * Returns the end of an attempt's output that is kept here, at most `LIMITS.outputBytes`, also after its end.
    *
@@ -97,8 +96,7 @@ export function createRunner(options: RunnerOptions): MachineRunner {
   }
 }
 
-function runningOf(id: string, run: RunningAttempt): (Started & { id: string })[] {
-  const program = run.program()
-  if (program?.pid === undefined) return []
-  return [{ id, pid: program.pid, ...(program.startedAt === undefined ? {} : { startedAt: program.startedAt }) }]
+function runningOf(id: string, run: RunningAttempt): { id: string; pid: number }[] {
+  const pid = run.program()?.pid
+  return pid === undefined ? [] : [{ id, pid }]
 }

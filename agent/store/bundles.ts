@@ -49,6 +49,8 @@ const LEFT_OUT = new Set([
   '.cache'
 ])
 const IGNORE_FILE = '.hypersweepignore'
+/** How long a person who asks what is in a bundle waits for its list, in ms. */
+const LIST_MS = 5000
 /** How often a drive that has not arrived yet is asked again, in ms. */
 const RETRY_MS = 1000
 /** The largest manifest: every path at its longest. */
@@ -98,17 +100,22 @@ export async function openBundles(options: BundlesOptions) {
     }
   }
 
+  async function manifestOf(drive: Hyperdrive, bundle: Bundle): Promise<Manifest> {
+    const manifest = await arrived(drive, `/bundles/${bundle.digest}`, MANIFEST_BYTES)
+    const read = decodeManifest(b4a.toString(manifest), bundle.digest)
+    if ('problem' in read) throw damaged(read.problem)
+    return read.files
+  }
+
   async function fetch(bundle: Bundle): Promise<void> {
     const target = folderOf(bundle.digest)
     if (isUnpacked(target)) return
     const drive = await driveOf(bundle.drive)
-    const manifest = await arrived(drive, `/bundles/${bundle.digest}`, MANIFEST_BYTES)
-    const read = decodeManifest(b4a.toString(manifest), bundle.digest)
-    if ('problem' in read) throw damaged(read.problem)
+    const files = await manifestOf(drive, bundle)
     const partial = `${target}.partial`
     rmSync(partial, { recursive: true, force: true })
     await mkdir(partial, { recursive: true, mode: 0o700 })
-    for (const file of read.files) {
+    for (const file of files) {
       await unpackFile(partial, file, await arrived(drive, `/files/${file.digest}`, file.bytes))
     }
     await rename(partial, target)
@@ -131,6 +138,24 @@ export async function openBundles(options: BundlesOptions) {
         () => tell('ready'),
         error => tell({ fault: error instanceof Error ? error.message : String(error) })
       )
+    },
+
+    /**
+     * Returns the files of a bundle, without fetching them.
+     *
+     * Errors: `BUNDLE_UNAVAILABLE` when its list is not here and no machine that has it is, or when it is damaged.
+     */
+    async list(bundle: Bundle): Promise<Manifest> {
+      const found = driveOf(bundle.drive).then(drive => manifestOf(drive, bundle))
+      found.catch(() => undefined) // It may end long after nobody waits for it.
+      const files = await Promise.race([
+        found,
+        new Promise<undefined>(resolve => setTimeout(() => resolve(undefined), LIST_MS))
+      ])
+      if (files) return files
+      throw new PoolError('BUNDLE_UNAVAILABLE', 'The list of files has not arrived yet.', {
+        hint: 'A machine that has it must be on: its author, or one that approved it.'
+      })
     },
 
     /**

@@ -14,6 +14,7 @@ declare module 'corestore' {
       key?: Uint8Array
       encryption?: { key: Uint8Array } | null
       createIfMissing?: boolean
+      allowFork?: boolean
     }): Hypercore
     replicate(connection: unknown): unknown
   }

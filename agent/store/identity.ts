@@ -15,7 +15,8 @@ import { readJson, writeJson } from './files.js'
 const seed = z.string().regex(/^[0-9a-f]{64}$/)
 const name = z.string().min(1).max(LIMITS.nameChars)
 const identitySchema = z.object({ memberSeed: seed, machineSeed: seed, memberName: name, machineName: name })
-const foundingSchema = z.object({
+/** What a pool's name is the hash of, as it is kept and handed over. */
+export const foundingSchema = z.object({
   name,
   member: seed,
   memberName: name,

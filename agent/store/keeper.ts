@@ -1,7 +1,7 @@
 /**
  * The keeper: what must survive a crash of this machine.
  *
- * Approvals, the attempts that have a process, results on their way to the log, invites, and the logs that this machine
+ * Approvals, results on their way to the log, invites, and the logs that this machine
  * knows of. Each call is on disk, fsynced, when it returns (rule L8).
  */
 import { readdirSync } from 'node:fs'
@@ -22,9 +22,6 @@ const inviteSchema = z.object({
 })
 export type KeptInvite = z.infer<typeof inviteSchema>
 
-/** Programs that run: enough to tell them, after a crash, from others that got their pids. */
-const programSchema = z.object({ id: z.string(), pid: z.number().int().min(2), startedAt: z.string().optional() })
-export type KeptProgram = z.infer<typeof programSchema>
 const resultSchema = z.object({ id: z.string(), draft: z.object({ kind: z.string() }).loose() })
 
 export type FileKeeper = ReturnType<typeof openKeeper>
@@ -64,8 +61,6 @@ export function openKeeper(home: string, options: { checkpoints: () => readonly 
       invites.set(invite.id, invite)
       writeJson(at('invites.json'), [...invites.values()])
     },
-    loadPrograms: (): KeptProgram[] => read(at('programs.json'), z.array(programSchema), []),
-    savePrograms: (programs: readonly KeptProgram[]): void => writeJson(at('programs.json'), programs),
     loadLogs: (): Attestation[] => read(at('logs.json'), z.array(attestationSchema), []),
     saveLogs: (logs: readonly Attestation[]): void => writeJson(at('logs.json'), logs),
     /** True when the last agent here stopped in order. The mark is gone from then on, until `markCleanStop`. */

@@ -16,6 +16,7 @@ import {
   encodeBlock,
   type Gossip,
   intoBlocks,
+  LIMITS,
   type Pool,
   PoolError,
   stamped
@@ -47,6 +48,8 @@ export interface SharedLogOptions {
   readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
   /** New entries are folded; `writers` are the machines that wrote them. */
   readonly onChanged: (writers: readonly string[]) => void
+  /** A record is too large for the log: it is not written, now or later. */
+  readonly onDropped: (draft: Draft) => void
   /** This machine knows more logs than it told its peers. */
   readonly onHeads: () => void
 }
@@ -67,7 +70,9 @@ export interface SharedLog extends Log {
 export async function openSharedLog(options: SharedLogOptions): Promise<SharedLog> {
   const { store, membership, identity, keeper, note } = options
   const pool: Pool = emptyPool(membership.pool)
+  /** By log and by who is said to write it: until a log is read, more than one machine may be said to. */
   const known = new Map<string, Attestation>()
+  const disowned = new Set<string>()
   const open = new Map<string, OpenLog>()
   const holes = new Map<string, number>()
   const encryption = { key: bytesOf(membership.secret) }
@@ -77,7 +82,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   let isClosed = false
 
   for (const attestation of keeper.loadLogs())
-    if (attestation.pool === membership.pool) known.set(attestation.log, attestation)
+    if (attestation.pool === membership.pool) known.set(nameOf(attestation), attestation)
   const own = await openOwn()
   await openAdmitted()
 
@@ -108,7 +113,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     const core = store.get({ name: `log-${incarnation}`, encryption })
     await core.ready()
     const attestation = identity.attest(membership.pool, incarnation, hexOf(core.key))
-    known.set(attestation.log, attestation)
+    known.set(nameOf(attestation), attestation)
     return { core, attestation }
   }
 
@@ -120,7 +125,8 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   async function openAdmitted(): Promise<void> {
     for (const attestation of [...known.values()]) {
       if (isClosed || open.has(attestation.log) || !isAdmitted(attestation)) continue
-      const core = store.get({ key: bytesOf(attestation.log), encryption })
+      // A writer may shorten its log and write it anew; what was read once would then differ from what is there.
+      const core = store.get({ key: bytesOf(attestation.log), encryption, allowFork: false })
       const log: OpenLog = { attestation, core, cursor: 0, isFolding: false }
       open.set(attestation.log, log)
       await core.ready()
@@ -151,6 +157,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
         const last = Math.min(end, log.core.length, log.cursor + BLOCKS_PER_TURN)
         while (log.cursor < last) {
           const block = await log.core.get(log.cursor)
+          if (block && log.cursor === 0 && !isWrittenBy(log.attestation, block)) return await disown(log)
           if (block) foldBlock(log, block)
           log.cursor++
         }
@@ -161,6 +168,18 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     } finally {
       log.isFolding = false
     }
+  }
+
+  /** Whoever says that a log is theirs may be wrong; its first block, which its own key signed, is not (rule L7). */
+  async function disown(log: OpenLog): Promise<void> {
+    const { attestation } = log
+    note('a machine attested a log that is not its own', { log: attestation.log, machine: attestation.machine })
+    disowned.add(nameOf(attestation))
+    known.delete(nameOf(attestation))
+    open.delete(attestation.log)
+    keeper.saveLogs([...known.values()])
+    await log.core.close()
+    await openAdmitted()
   }
 
   function foldBlock(log: OpenLog, bytes: Uint8Array): void {
@@ -199,8 +218,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       if (isClosed) return
       if (error instanceof PoolError) {
         // One record is too large: the others of the batch must not suffer for it.
-        if (batch.length === 1) note('a record could not be written', { kind: batch[0]?.kind, error: error.message })
-        queue.splice(0, batch.length, ...(batch.length === 1 ? [] : batch.filter(isWritable)))
+        queue.splice(0, batch.length, ...batch.filter(isWritable))
         return
       }
       note('the log cannot be written; trying again', { error: String(error) })
@@ -214,6 +232,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       return true
     } catch (error) {
       note('a record could not be written', { kind: draft.kind, error: String(error) })
+      options.onDropped(draft)
       return false
     }
   }
@@ -228,18 +247,32 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     learn(gossip) {
       const news = gossip
         .map(each => each.attestation)
-        .filter(each => each.pool === membership.pool && !known.has(each.log) && isAttested(each))
+        .filter(each => each.pool === membership.pool && !known.has(nameOf(each)) && !disowned.has(nameOf(each)))
+        .slice(0, Math.max(0, LIMITS.logsKnown - known.size))
+        .filter(isAttested)
       if (news.length === 0) return
-      for (const attestation of news) known.set(attestation.log, attestation)
+      for (const attestation of news) known.set(nameOf(attestation), attestation)
       keeper.saveLogs([...known.values()])
       openAdmitted().then(options.onHeads, error => note('a log could not be opened', { error: String(error) }))
     },
     holes: () => Object.fromEntries(holes),
     flushed: () => writing,
     async close() {
-      await writing
+      // A full disk keeps the writing going for ever; what it holds then is in the keeper's files, or is made anew.
+      await Promise.race([writing, new Promise(resolve => setTimeout(resolve, 2 * APPEND_RETRY_MS))])
       isClosed = true
       await own.core.close()
     }
   }
+}
+
+function nameOf({ log, member, machine }: Attestation): string {
+  return `${log}/${member}/${machine}`
+}
+
+/** True when the first block of a log names its writer as the attestation does. */
+function isWrittenBy(attestation: Attestation, firstBlock: Uint8Array): boolean {
+  const [first] = decodeBlock(firstBlock)
+  if (!first || !('record' in first) || first.record.kind !== 'writer-opened') return false
+  return first.record.member === attestation.member && first.record.machine === attestation.machine
 }

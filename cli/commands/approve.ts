@@ -1,40 +1,46 @@
 /**
  * `approve`: let this machine run a friend's sweep, after its owner saw what it is.
  */
-import { createInterface } from 'node:readline/promises'
-import { EXIT } from '#protocol'
+import { EXIT, PoolError } from '#protocol'
 import { type Cli, type CommonFlags, jsonLine } from '../cli.js'
+import type { Ask } from '../client.js'
 import { withAgent } from '../client.js'
-import { drawApproval } from '../screens/sweep-screen.js'
-import { plainView } from '../terminal/plain.js'
+import { type ConfirmFlags, isConfirmed } from '../confirm.js'
+import { drawApproval, drawFiles } from '../screens/approval-screen.js'
+import { afterSweep, isOver } from '../screens/sweep-advice.js'
+import { plain, plainView } from '../terminal/plain.js'
 
-export interface ApproveFlags extends CommonFlags {
-  readonly yes?: boolean
-}
+export interface ApproveFlags extends CommonFlags, ConfirmFlags {}
 
 export async function approve(this: Cli, flags: ApproveFlags, sweep: string): Promise<void> {
   await withAgent(this, flags, async ask => {
     const view = await ask({ method: 'sweep', sweep })
-    this.say(drawApproval(plainView(view), this.sheet))
-    if (view.approval === 'waiting' && !(await isWanted(this, flags))) {
+    this.say(drawApproval(plainView(view), this.messageSheet))
+    // By its id: a name could mean another sweep by now.
+    this.say(await filesText(ask, view.sweep))
+    const isNew = view.approval === 'waiting'
+    if (isNew && !(await isConfirmed(this, flags, 'Run this command with these files on this machine?'))) {
       this.say('Nothing was approved.')
       return this.exitWith(EXIT.refused)
     }
-    // By its id: a name could mean another sweep by now.
-    const approved = view.approval === 'waiting' ? await ask({ method: 'approve', sweep: view.sweep }) : view
+    const approved = isNew ? await ask({ method: 'approve', sweep: view.sweep }) : view
     if (flags.json) return this.out(jsonLine(approved))
-    this.out(view.approval === 'waiting' ? 'Approved: this machine runs it now.' : 'It is approved already.')
-    this.next('hypersweep watch', 'see it run')
+    this.out(outcome(isNew, isOver(approved)))
+    this.next(...afterSweep(plainView(approved), 'approve'))
   })
 }
 
-async function isWanted(cli: Cli, flags: ApproveFlags): Promise<boolean> {
-  if (flags.yes || !cli.isInteractive) return true
-  const lines = createInterface({ input: cli.input, output: cli.messages })
+/** Whoever holds the bundle may be away: that is no reason to refuse an approval, but one to know of. */
+async function filesText(ask: Ask, sweep: string): Promise<string> {
   try {
-    const answer = await lines.question('Run this program on this machine? [y/N] ', { signal: cli.signal })
-    return /^y(es)?$/i.test(answer.trim())
-  } finally {
-    lines.close()
+    return drawFiles(plainView(await ask({ method: 'files', sweep })))
+  } catch (error) {
+    if (!(error instanceof PoolError)) throw error
+    return `The files cannot be listed now: ${plain(error.message)}`
   }
+}
+
+function outcome(isNew: boolean, over: boolean): string {
+  if (!isNew) return 'It is approved already.'
+  return over ? 'Approved; the sweep is over already.' : 'Approved: this machine runs it now.'
 }

@@ -5,7 +5,9 @@ import { PoolError } from '#protocol'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { type Ask, withAgent } from '../client.js'
 import { drawBest } from '../screens/best-screen.js'
+import { afterSweep } from '../screens/sweep-advice.js'
 import { shortId } from '../terminal/format.js'
+import { plainView } from '../terminal/plain.js'
 
 export async function best(this: Cli, flags: CommonFlags & { readonly count: number }, sweep?: string): Promise<void> {
   const view = await withAgent(this, flags, async ask => {
@@ -16,7 +18,7 @@ export async function best(this: Cli, flags: CommonFlags & { readonly count: num
   if (flags.json) return
   const [first] = view.trials
   if (first) this.next(`hypersweep trial view ${shortId(first.sweep)} ${first.trial}`, 'see it in full')
-  else this.next('hypersweep watch', 'see it run')
+  else this.next(...afterSweep(plainView(view.sweep), 'best'))
 }
 
 /** Errors: `NOT_FOUND` when the pool has no sweep. */

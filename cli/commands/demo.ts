@@ -72,12 +72,18 @@ function summary(facts: DemoFacts, isKept: boolean, seconds: number) {
 function createProgress(cli: Cli, isJson: boolean) {
   const remember = createCurveMemory()
   let screen: Screen | undefined
+  let onScreen: OverviewView | undefined
   let last = ''
+  const close = () => {
+    // No key is listened to below the frame that stays.
+    if (screen && onScreen) screen.show(drawWatch(onScreen, cli.sheet, screen.rows, ''))
+    screen?.close()
+    screen = undefined
+  }
   return {
     say: (text: string) => cli.say(text),
     act(text: string): void {
-      screen?.close()
-      screen = undefined
+      close()
       cli.say(`${isJson ? '' : '\n'}${text}`)
     },
     overview(view: OverviewView): void {
@@ -89,6 +95,7 @@ function createProgress(cli: Cli, isJson: boolean) {
           onKey: name => (name === 'ctrl+c' || name === 'q') && process.kill(process.pid, 'SIGINT'),
           onResize: () => undefined
         })
+        onScreen = shown
         screen.show(drawWatch(shown, cli.sheet, screen.rows))
         return
       }
@@ -96,7 +103,7 @@ function createProgress(cli: Cli, isJson: boolean) {
       if (line !== last) cli.say(`  ${line}`)
       last = line
     },
-    close: () => screen?.close()
+    close
   }
 }
 

@@ -25,7 +25,7 @@ export async function submit(this: Cli, flags: SubmitFlags, file: string): Promi
   const path = resolve(file)
   const folder = dirname(path)
   // The whole path, since a file called sweep.yaml is named after its folder.
-  const { spec, warnings, source } = readSweepText(await readSweepFile(path), path)
+  const { spec, warnings, source } = readSweepText(await readSweepFile(file), path)
   for (const warning of warnings) this.say(`warning: ${describeIssue(warning, file, source)}`)
   await findProgram(spec, folder)
   await withAgent(this, flags, async ask => {
@@ -44,22 +44,34 @@ function drawSubmitted(view: LocalSweepView): string {
   )
 }
 
-async function readSweepFile(path: string): Promise<string> {
+/** `file`: as it was typed, so that a suggestion can be typed like it. */
+async function readSweepFile(file: string): Promise<string> {
+  const path = resolve(file)
   try {
     // A wrong path may name a data set: what is too large to be a sweep file is not read.
     if ((await stat(path)).size > LIMITS.sweepFileBytes) throw new Error('it is too large to be a sweep file')
     return await readFile(path, 'utf8')
   } catch (cause) {
-    const near = await filesIn(dirname(path), name => /\.ya?ml$/i.test(name))
-    const why =
-      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
-        ? 'there is none'
-        : String(cause instanceof Error ? cause.message : cause)
+    if (codeOf(cause) === 'EISDIR') throw folderGiven(file, await filesIn(path, isYaml), cause)
+    const near = await filesIn(dirname(path), isYaml)
+    const why = codeOf(cause) === 'ENOENT' ? 'there is none' : String(cause instanceof Error ? cause.message : cause)
     throw new PoolError('SWEEP_INVALID', `The sweep file ${path} cannot be read: ${why}.`, {
-      hint: near.length > 0 ? `In that folder: ${near.join(', ')}.` : 'An example is in docs/examples of this package.',
+      hint: near.length > 0 ? `In that folder: ${listed(near)}.` : 'An example is in docs/examples of this package.',
       cause
     })
   }
+}
+
+function folderGiven(folder: string, files: readonly string[], cause: unknown): PoolError {
+  const [first] = files
+  const best = files.includes('sweep.yaml') ? 'sweep.yaml' : first
+  return new PoolError('SWEEP_INVALID', `${folder} is a folder, not a sweep file.`, {
+    hint:
+      best === undefined
+        ? 'It has no sweep file. An example is in docs/examples of this package.'
+        : `Did you mean ${join(folder, best)}?`,
+    cause
+  })
 }
 
 /** Errors: `SWEEP_INVALID` when the program is not in the folder that would travel. */
@@ -72,7 +84,7 @@ async function findProgram({ program }: SweepSpec, folder: string): Promise<void
     'SWEEP_INVALID',
     `The program "${program}" is not a file in ${folder}.${didYouMean(basename(program), near)}`,
     {
-      hint: near.length > 0 ? `There is: ${near.join(', ')}.` : 'Put the program beside the sweep file.'
+      hint: near.length > 0 ? `There is: ${listed(near)}.` : 'Put the program beside the sweep file.'
     }
   )
 }
@@ -80,5 +92,18 @@ async function findProgram({ program }: SweepSpec, folder: string): Promise<void
 async function filesIn(folder: string, isShown: (name: string) => boolean): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
   const names = entries.filter(entry => entry.isFile() && isShown(entry.name)).map(entry => entry.name)
-  return names.sort().slice(0, FILES_SHOWN_MAX)
+  return names.sort()
+}
+
+function listed(names: readonly string[]): string {
+  const rest = names.length - FILES_SHOWN_MAX
+  return `${names.slice(0, FILES_SHOWN_MAX).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
+}
+
+function isYaml(name: string): boolean {
+  return /\.ya?ml$/i.test(name)
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }

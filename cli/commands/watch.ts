@@ -4,12 +4,12 @@
  * A screen for a terminal; for a pipe a line each time that something changed; with `--json` an object a line.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { EXIT, type OverviewView } from '#protocol'
+import { EXIT, type LocalSweepView, type OverviewView } from '#protocol'
 import { type Cli, type CommonFlags, jsonLine } from '../cli.js'
 import { type Ask, withAgent } from '../client.js'
 import { createCurveMemory } from '../screens/curve-memory.js'
+import { afterSweep } from '../screens/sweep-advice.js'
 import { drawWatch, summaryLine } from '../screens/watch-screen.js'
-import { shortId } from '../terminal/format.js'
 import { plainView } from '../terminal/plain.js'
 import { openScreen } from '../terminal/screen.js'
 
@@ -36,13 +36,13 @@ export async function watchSweep(cli: Cli, flags: WatchFlags, ask: Ask, sweep?: 
   const show = flags.json ? showJson(cli) : cli.isInteractive ? showScreen(cli, quit) : showLines(cli)
   const signal = AbortSignal.any([quit.signal, cli.signal])
   let watched = sweep
-  let seen: string | undefined
+  let seen: LocalSweepView | undefined
   try {
     while (!signal.aborted) {
       const view = await ask({ method: 'overview', ...(watched === undefined ? {} : { sweep: watched }) })
       // It stays with the sweep that it began with, so that the end of that one is seen.
       if (flags.untilDone) watched ??= view.focus?.sweep.sweep
-      seen = view.focus?.sweep.sweep ?? seen
+      seen = view.focus?.sweep ?? seen
       show.show(view)
       if (flags.untilDone && hasEnded(view)) break
       await wait(POLL_MS, undefined, { signal }).catch(() => undefined)
@@ -51,7 +51,9 @@ export async function watchSweep(cli: Cli, flags: WatchFlags, ask: Ask, sweep?: 
     show.close()
   }
   if (cli.signal.aborted) return cli.exitWith(EXIT.interrupted)
-  if (!flags.json) cli.next(`hypersweep best${seen === undefined ? '' : ` ${shortId(seen)}`}`, 'see what it found')
+  if (flags.json) return
+  if (seen) cli.next(...afterSweep(plainView(seen), 'watch'))
+  else cli.next('hypersweep sweep list', 'see all sweeps')
 }
 
 function hasEnded({ focus }: OverviewView): boolean {
@@ -87,7 +89,11 @@ function showScreen(cli: Cli, quit: AbortController): Show {
       last = remember(plainView(view))
       draw()
     },
-    close: () => screen.close()
+    close() {
+      // What stays on the terminal is read when no key is listened to any more.
+      if (last !== undefined) screen.show(drawWatch(last, cli.sheet, screen.rows, ''))
+      screen.close()
+    }
   }
 }
 

@@ -19,6 +19,11 @@ export const commonFlags = {
   json: { kind: 'boolean', optional: true, withNegated: false, brief: 'Print JSON on standard output' }
 } as const
 
+/** A flag of what asks before it does something. */
+export const yesFlag = {
+  yes: { kind: 'boolean', optional: true, withNegated: false, brief: 'Ask no question' }
+} as const
+
 /** Flags that tell an agent how to reach others. */
 export const networkFlags = {
   bootstrap: {

@@ -43,8 +43,8 @@ const invite = buildCommand<InviteFlags, [], Cli>({
       { input: '--wait', brief: 'Also wait until it was used' }
     ],
     fullDescription:
-      'Makes an invite. Whoever has the text can come in once, so send it by a way that you trust.\n' +
-      'A machine of the pool must be up for the friend to come in: without a running agent this command is that machine,\n' +
+      'Makes an invite. Whoever has the text can come in once, so send it by a way that you trust. ' +
+      'A machine of the pool must be up for the friend to come in: without a running agent this command is that machine, ' +
       'and waits.'
   }
 })
@@ -71,8 +71,8 @@ const join = buildCommand<JoinFlags, [string], Cli>({
       { input: '- < invite.txt', brief: 'The same, and the text shows in no list of processes' }
     ],
     fullDescription:
-      'Comes into a pool. The machine that made the invite must be on. Nothing of the pool runs here before `hypersweep up`,\n' +
-      'and no program of a friend before you approve it.'
+      'Comes into a pool. The machine that made the invite must be on. Nothing of the pool runs here before ' +
+      '`hypersweep up`, and no program of a friend before you approve it.'
   }
 })
 
@@ -124,7 +124,7 @@ const bootstrap = buildCommand<{ readonly address?: string; readonly port: numbe
       { input: '--address 192.168.1.5', brief: 'Machines of this network find each other through 192.168.1.5:49737' }
     ],
     fullDescription:
-      'Runs a DHT node until Ctrl-C. Machines that name it with --bootstrap find each other through it, with no\n' +
+      'Runs a DHT node until Ctrl-C. Machines that name it with --bootstrap find each other through it, with no ' +
       'internet. It sees addresses and encrypted traffic, never what a pool does.'
   }
 })

@@ -5,8 +5,9 @@ import { buildCommand, buildRouteMap } from '@stricli/core'
 import type { Cli, CommonFlags } from '../cli.js'
 import type { ApproveFlags } from '../commands/approve.js'
 import type { SubmitFlags } from '../commands/submit.js'
+import type { StopFlags } from '../commands/sweep.js'
 import type { WatchFlags } from '../commands/watch.js'
-import { commonFlags, sweepArgument, trialArgument, wholeNumber } from './flags.js'
+import { commonFlags, sweepArgument, trialArgument, wholeNumber, yesFlag } from './flags.js'
 
 /** A person reads a screen or two; a script names a larger number. */
 const ROWS_MAX = 1000
@@ -32,7 +33,7 @@ const submit = buildCommand<SubmitFlags, [string], Cli>({
       { input: 'sweep.yaml --watch', brief: 'The same, and watch' }
     ],
     fullDescription:
-      'Starts a sweep. The folder of the file travels with it: the program and what it needs. A W&B sweep file works as\n' +
+      'Starts a sweep. The folder of the file travels with it: the program and what it needs. A W&B sweep file works as ' +
       'it is, if it uses what is known here; every problem is told with its place.'
   }
 })
@@ -40,16 +41,16 @@ const submit = buildCommand<SubmitFlags, [string], Cli>({
 const approve = buildCommand<ApproveFlags, [string], Cli>({
   loader: async () => (await import('../commands/approve.js')).approve,
   parameters: {
-    flags: { ...commonFlags, yes: { kind: 'boolean', optional: true, withNegated: false, brief: 'Ask no question' } },
+    flags: { ...commonFlags, ...yesFlag },
     aliases: { y: 'yes' },
     positional: oneSweep
   },
   docs: {
     brief: "Let this machine run a friend's sweep",
-    customUsage: [{ input: 'digits', brief: 'Show what would run here, and ask' }],
+    customUsage: [{ input: 'digits', brief: 'Show the command and the files that would run here, and ask' }],
     fullDescription:
-      "Approves the exact files of a friend's sweep, by their digest. It is your friend's program, and it runs on your\n" +
-      'machine: approve what you would start yourself.'
+      "Approves the command and the exact files of a friend's sweep, by their digest. It is your friend's program, " +
+      'and it runs on your machine: approve what you would start yourself.'
   }
 })
 
@@ -109,12 +110,16 @@ const sweepView = buildCommand<CommonFlags, [string], Cli>({
   docs: { brief: 'Show one sweep', customUsage: [{ input: 'digits', brief: 'How far, how good, what went wrong' }] }
 })
 
-const sweepStop = buildCommand<CommonFlags, [string], Cli>({
+const sweepStop = buildCommand<StopFlags, [string], Cli>({
   loader: async () => (await import('../commands/sweep.js')).sweepStop,
-  parameters: { flags: commonFlags, positional: oneSweep },
+  parameters: {
+    flags: { ...commonFlags, ...yesFlag },
+    aliases: { y: 'yes' },
+    positional: oneSweep
+  },
   docs: {
     brief: 'Stop a sweep on every machine',
-    customUsage: [{ input: 'digits', brief: 'No trial of it is started any more; results stay' }]
+    customUsage: [{ input: 'digits', brief: 'Asks first. No trial of it is started any more; results stay' }]
   }
 })
 

@@ -5,6 +5,7 @@ import type { ControlAnswers, LocalSweepView, TrialView } from '#protocol'
 import { copyableParameters, NONE, seconds, shortId, shortNumber, shortValue } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
+import { isOver, noResultText, troubleOf } from './sweep-advice.js'
 import { progressText, statePaint } from './sweep-screen.js'
 import { curveLines, metricLines, titled, valueText } from './trial-screen.js'
 
@@ -16,7 +17,7 @@ export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet
   const { style } = sheet
   const head = `${style.bold(sweep.name)} ${style.dim(shortId(sweep.sweep))}  ${statePaint(sweep.state, style)(sweep.state)}, ${progressText(sweep)}`
   const [best] = trials
-  if (!best) return `${head}\n\nNo trial has a result yet.`
+  if (!best) return `${head}\n\n${noBestText(sweep)}`
   const { metric } = sweep
   const about = `trial #${best.trial}: ${metric.name} ${valueText(best.value)}, on ${best.machineName ?? NONE} in ${seconds(best.seconds)}`
   const parameters = pairs(
@@ -35,6 +36,16 @@ export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet
     .filter(lines => lines.length > 0)
     .map(lines => lines.join('\n'))
     .join('\n\n')
+}
+
+function noBestText(sweep: LocalSweepView): string {
+  if (isOver(sweep)) return sentence(noResultText(sweep))
+  const trouble = troubleOf(sweep)
+  return `No trial has a result yet${trouble === undefined ? '' : `: ${trouble}`}.`
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
 /** Returns a table of trials, best first, with a column for each parameter that differs between them. */

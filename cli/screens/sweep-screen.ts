@@ -1,12 +1,13 @@
 /**
- * Sweeps: all of them in a table, one of them in full, and what is approved with one.
+ * Sweeps: all of them in a table, and one of them in full.
  */
 import { formatBytes, type LocalSweepView, type SweepState, type SweepView } from '#protocol'
 import { bar } from '../terminal/curve.js'
-import { ago, NONE, plural, seconds, shortId, shortNumber } from '../terminal/format.js'
+import { ago, commandText, NONE, plural, seconds, shortId, shortNumber } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import type { Paint, Style } from '../terminal/style.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
+import { isFruitless, isOver, runsNowhere, troubleOf } from './sweep-advice.js'
 
 const LIST: readonly Column[] = [
   { title: 'sweep', leavesAt: 4 },
@@ -46,10 +47,11 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     ['', bar(shareDone(sweep), BAR_COLUMNS)],
     ['search', searchText(sweep)],
     ['program', sweep.program],
+    ['command', commandText(sweep.command)],
     ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}, digest ${shortId(bundle.digest)}`],
     ['submitted', `by ${sweep.submittedBy}, ${ago(sweep.submittedAt, sheet.now)}`],
     ['here', approvalCell(sweep, sheet)],
-    ['runs on', sweep.runners.join(', ') || 'no machine that is here now'],
+    ['runs on', sweep.runners.join(', ') || (isOver(sweep) ? 'no machine any more' : 'no machine that is here now')],
     ['trained', trainedText(sweep)]
   ]
   if (best?.value !== undefined) {
@@ -61,27 +63,13 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
       }
     ])
   }
+  const trouble = troubleOf(sweep)
+  if (trouble !== undefined) rows.push(['trouble', { text: trouble, paint: sheet.style.warn }])
   if (lastFailure) {
     const { trial, machine, class: kind, message } = lastFailure
     rows.push(['last failure', { text: `trial #${trial} on ${machine}: ${kind}. ${message}`, paint: sheet.style.bad }])
   }
   return pairs(rows, sheet).join('\n')
-}
-
-/** Returns what would run here after an approval. The digest in full: it is what is approved. */
-export function drawApproval(sweep: LocalSweepView, sheet: Sheet): string {
-  const { bundle } = sweep
-  return pairs(
-    [
-      ['sweep', { text: sweep.name, paint: sheet.style.bold }],
-      ['author', { text: sweep.submittedBy, paint: sheet.style.bold }],
-      ['runs', sweep.program],
-      ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}`],
-      ['digest', bundle.digest],
-      ['trials', `${sweep.trials.total} in all, shared with the other machines`]
-    ],
-    { ...sheet, columns: Number.POSITIVE_INFINITY }
-  ).join('\n')
 }
 
 /** Returns how far a sweep is: `14 of 24 done, 3 running, 6 waiting, 1 failed`. */
@@ -122,10 +110,11 @@ export function statePaint(state: SweepState, style: Style): Paint {
 }
 
 function stateCell(sweep: LocalSweepView, { style }: Sheet): Cell {
-  const isAsked = sweep.state === 'running' && sweep.approval === 'waiting'
-  return isAsked
-    ? { text: 'needs approval', paint: style.warn }
-    : { text: sweep.state, paint: statePaint(sweep.state, style) }
+  if (sweep.state === 'running' && sweep.approval === 'waiting') return { text: 'needs approval', paint: style.warn }
+  if (runsNowhere(sweep)) return { text: 'runs nowhere', paint: style.warn }
+  // A sweep of which nobody has anything must not look like one that went well.
+  if (sweep.state === 'done' && isFruitless(sweep)) return { text: 'done, no result', paint: style.bad }
+  return { text: sweep.state, paint: statePaint(sweep.state, style) }
 }
 
 function approvalCell({ approval, bundleState, sweep }: LocalSweepView, { style }: Sheet): Cell {

@@ -4,7 +4,7 @@
  * Pure: the same overview and size give the same frame. What does not fit in height is cut from the longest lists,
  * never from the header.
  */
-import type { LocalSweepView, MachineView, OverviewView, TrialView } from '#protocol'
+import type { AttemptView, LocalSweepView, MachineView, OverviewView, TrialView } from '#protocol'
 import { bar, sparkline } from '../terminal/curve.js'
 import { plural, seconds, shortId } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
@@ -12,10 +12,13 @@ import { type Cell, type Column, table } from '../terminal/table.js'
 import { columnsOf, fit, wrap } from '../terminal/width.js'
 import { rankingLines } from './best-screen.js'
 import { devicesText, nameCell, stateCell } from './machine-screen.js'
+import { troubleOf } from './sweep-advice.js'
 import { drawSweeps, progressText, searchText, shareDone, statePaint } from './sweep-screen.js'
 import { curveLines, stepText, titled, valueText } from './trial-screen.js'
 
 const BAR_COLUMNS = 10
+/** An attempt before the current one was given up, and its machine may be silent for ever. */
+const UNDER_WAY: ReadonlySet<AttemptView['state']> = new Set(['claimed', 'running', 'silent'])
 const SPARK_COLUMNS = 16
 /** A chart lower than this shows nothing that the sparkline does not. */
 const CHART_ROWS_MIN = 6
@@ -26,10 +29,10 @@ const RANKING_ROWS_MIN = 6
 /** With less than this for the sections, blank lines between them are a waste. */
 const TIGHT_ROWS = 20
 
-/** Returns a frame of at most `rows` lines, none wider than the sheet. */
-export function drawWatch(view: OverviewView, sheet: Sheet, rows: number): string {
+/** Returns a frame of at most `rows` lines, none wider than the sheet. `keys`: empty when none is listened to. */
+export function drawWatch(view: OverviewView, sheet: Sheet, rows: number, keys = 'q quits'): string {
   const head = headerLines(view, sheet)
-  const foot = ['', sheet.style.dim('q quits')]
+  const foot = keys === '' ? [] : ['', sheet.style.dim(keys)]
   const room = Math.max(0, rows - head.length - foot.length - 1)
   return [...head, ...bodyLines(view, sheet, room), ...foot].slice(0, rows).join('\n')
 }
@@ -80,6 +83,7 @@ function headerLines({ status, machines, focus }: OverviewView, { columns, style
   const barColumns = Math.max(BAR_COLUMNS, Math.min(columns - columnsOf(ending) - 1, columns / 2))
   const meter = style.accent(bar(shareDone(sweep), Math.floor(barColumns)))
   const isWide = columnsOf(ending) + 1 + Math.floor(barColumns) <= columns
+  const trouble = sweep.approval === 'waiting' ? undefined : troubleOf(sweep)
   return [
     ...pool,
     '',
@@ -89,7 +93,8 @@ function headerLines({ status, machines, focus }: OverviewView, { columns, style
       : [style.accent(bar(shareDone(sweep), columns)), ...wrap(ending, columns).map(line => fit(line, columns))]),
     ...(sweep.approval === 'waiting' && sweep.state === 'running'
       ? [style.warn(fit(`This machine does not run it: hypersweep approve ${shortId(sweep.sweep)}`, columns))]
-      : [])
+      : []),
+    ...(trouble === undefined ? [] : wrap(trouble, columns).map(line => style.warn(fit(line, columns))))
   ]
 }
 
@@ -169,13 +174,20 @@ function runningLines(running: readonly TrialView[], sweep: LocalSweepView, shee
   const rows = running.map((trial): Cell[] => [
     `#${trial.trial}`,
     trial.machineName ?? '',
-    { text: progressBar(trial), paint: sheet.style.accent },
+    progressCell(trial, sheet),
     stepText(trial),
     valueText(trial.value),
     sparkline(trial.curve, SPARK_COLUMNS),
     seconds(trial.seconds)
   ])
   return table(columns, rows, sheet)
+}
+
+/** A trial whose machine is not heard, or has not begun, has no progress to show: then the cell tells that. */
+function progressCell(trial: TrialView, { style }: Sheet): Cell {
+  const current = trial.attempts.findLast(({ state }) => UNDER_WAY.has(state))
+  if (current === undefined || current.state === 'running') return { text: progressBar(trial), paint: style.accent }
+  return { text: current.state, paint: current.state === 'silent' ? style.warn : style.dim }
 }
 
 function progressBar({ step, steps }: TrialView): string {

@@ -52,6 +52,11 @@ export function copyableParameters(parameters: Parameters): string {
     .join(' ')
 }
 
+/** Returns a command as one line: an argument that is not one plain word stands in quotes, so that none hides. */
+export function commandText(command: readonly string[]): string {
+  return command.map(argument => (/^[^\s'"\\]+$/.test(argument) ? argument : JSON.stringify(argument))).join(' ')
+}
+
 /** A peer chose the value: what a shell could read as a command must not leave its quotes. */
 function quoted(argument: string): string {
   return /^[A-Za-z0-9_./,:+@%=-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`

@@ -98,8 +98,6 @@ export interface Standing {
   readonly failures: readonly Result[]
   /** The largest memory in which the trial did not fit; 0 when it never ran out of memory. */
   readonly tooSmallBytes: number
-  /** The parameters as the first claim recorded them. */
-  readonly parameters?: Parameters
 }
 
 export interface Trial {

@@ -83,6 +83,8 @@ export function decodeBlock(bytes: Uint8Array): Decoded[] {
 }
 
 function decodeRecord(item: unknown): Decoded {
+  // First of all: what follows is recursive, and how deep a stack is differs between machines.
+  if (isTooDeep(item)) return { hole: 'a record with too many lists and maps inside each other' }
   if (item === null || typeof item !== 'object' || Array.isArray(item)) return { hole: 'a place that is no record' }
   const kind = (item as { kind?: unknown }).kind
   if (typeof kind !== 'string' || kind.length > LIMITS.nameChars) return { hole: 'a record without a kind' }
@@ -94,6 +96,15 @@ function decodeRecord(item: unknown): Decoded {
   const record = parsed.data as LogRecord
   if (encoder.encode(canonicalJson(record)).length > LIMITS.recordBytes) return { hole: `a ${kind} that is too large` }
   return { record }
+}
+
+function isTooDeep(item: unknown): boolean {
+  let level: unknown[] = [item]
+  for (let depth = 0; depth <= LIMITS.recordDepth; depth++) {
+    level = level.flatMap(each => (each !== null && typeof each === 'object' ? Object.values(each) : []))
+    if (level.length === 0) return false
+  }
+  return true
 }
 
 /** Returns the pool's name for itself: the digest of its founding, so that nobody can found the same pool again. */

@@ -17,6 +17,8 @@ export interface SweepView {
   readonly submittedAt: number
   readonly bundle: { readonly digest: string; readonly files: number; readonly bytes: number }
   readonly program: string
+  /** What an attempt runs, macros unexpanded: approved together with the bundle. */
+  readonly command: readonly string[]
   /** `failed` counts quarantined trials and those that fit no known device. */
   readonly trials: {
     readonly total: number
@@ -78,6 +80,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     submittedAt: submission.at,
     bundle: { digest: bundle.digest, files: bundle.files, bytes: bundle.bytes },
     program: spec.program ?? spec.command.join(' '),
+    command: spec.command,
     trials: { total, done, running, waiting: Math.max(0, total - done - running - failed), failed },
     diverged: results.filter(result => result.class === 'diverged').length,
     replicates,

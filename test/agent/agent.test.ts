@@ -1,9 +1,19 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { canonicalJson, LIMITS, parametersOf, poolHash, programSeed, sweepStateOf } from '#protocol'
+import { approvalOf, canonicalJson, LIMITS, parametersOf, poolHash, programSeed, sweepStateOf } from '#protocol'
 import type { Report } from '../../agent/ports.js'
 import { createDraw } from '../helpers/draw.js'
-import { claimsOf, IDLE, LEASE_MS, poolWith, releasesOf, running, startedBy, sweepAt } from '../helpers/one-sweep.js'
+import {
+  claimsOf,
+  IDLE,
+  LEASE_MS,
+  poolWith,
+  releasesOf,
+  running,
+  startedBy,
+  submittedTo,
+  sweepAt
+} from '../helpers/one-sweep.js'
 import { announcement, BUNDLE, sweepSpec } from '../helpers/records.js'
 import { GPU, type MachineName } from '../helpers/virtual-pool.js'
 
@@ -103,8 +113,8 @@ t.test('what its owner has not approved is neither fetched nor claimed', async t
   const a = world.add('a', { approveAll: false })
   world.run(5000)
   t.same(a.calls, ['append machine-announced'])
-  a.agent.approve(BUNDLE.digest)
-  t.same([...a.kept.approved], [BUNDLE.digest], 'it is remembered')
+  a.agent.approve(submittedTo(a))
+  t.same([...a.kept.approved], [approvalOf(submittedTo(a))], 'it is remembered')
   world.settle()
   t.equal(a.started.length, 1)
 })
@@ -161,14 +171,14 @@ t.test('a bundle that could not be had is asked for again when its owner approve
   const { world } = poolWith(1)
   const a = world.add('a', { bundles: { fault: 'no machine that has it is here' } })
   a.bundles = 'ready'
-  a.agent.approve(BUNDLE.digest)
+  a.agent.approve(submittedTo(a))
   world.settle()
   t.equal(a.started.length, 1)
 })
 
 t.test('a stopped sweep ends its attempts; how they end is recorded', async t => {
   const { world, a, sweep, id } = running()
-  a.agent.append({ kind: 'sweep-stopped', sweep })
+  a.agent.append([{ kind: 'sweep-stopped', sweep }])
   world.settle()
   world.run(1000)
   t.same(a.stopped, [{ id: id(0), reason: 'sweep-stopped' }], 'asked once')
@@ -197,7 +207,7 @@ t.test('close gives back what is claimed, stops what runs, and takes no more', a
   world.exit(a, first?.id ?? '', { class: 'released' })
   t.match(releasesOf(a), [{ reason: 'owner' }, { reason: 'owner' }])
   t.equal(a.agent.close(), 0)
-  world.run(10_000)
+  world.run(LIMITS.unsyncedMs + 10_000)
   t.equal(a.agent.local.charges.size, 0)
   t.equal(a.kept.results.size, 0)
   t.equal(claimsOf(a).length, 2, `nothing was claimed again, as ${id(0)} could be`)
@@ -280,6 +290,22 @@ t.test('a result that says too much for a record is shortened, never lost', asyn
   t.ok(new TextEncoder().encode(canonicalJson(results[0])).length <= LIMITS.recordBytes)
 })
 
+t.test(
+  'a full disk: the attempt is not finished, nor its device free, until its result is saved (rule L8)',
+  async t => {
+    const { world, a, sweep, id } = running()
+    a.isDiskFull = true
+    world.exit(a, id(0), { class: 'complete' })
+    world.run(1000)
+    t.equal(a.agent.local.charges.size, 1)
+    t.equal(sweepAt(a, sweep).trials.get(0)?.standing.phase, 'claimed')
+    a.isDiskFull = false
+    world.run(1000)
+    t.match(sweepAt(a, sweep).trials.get(0)?.standing, { phase: 'done', result: { value: 0.5 } })
+    t.equal(a.agent.local.charges.size, 0)
+  }
+)
+
 t.test('a failed trial goes to a machine at which it did not fail, if one is here that could take it', async t => {
   const { world, sweep, id } = poolWith(1)
   const a = world.add('a')
@@ -316,7 +342,7 @@ t.test('a failed trial is tried again where it failed when nobody here could tak
 
 t.test('what a machine says goes to the log as it is', async t => {
   const { world, a } = running()
-  a.agent.append(announcement('another'))
+  a.agent.append([announcement('another')])
   world.settle()
   t.equal(a.pool.machines.get(a.key)?.name, 'another')
 })

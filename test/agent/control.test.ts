@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import {
   applyEntry,
+  approvalOf,
   type Bundle,
   type ControlRequest,
   type Draft,
@@ -211,14 +212,14 @@ function lab(t: Test, drafts: readonly Draft[] = []): Lab {
     agent: {
       local,
       beat: () => ({ name: 'desk', devices: [], accepts: [], running: [], heard: {} }),
-      approve(digest) {
-        approved.push(digest)
-        local.approved.add(digest)
+      approve(submission) {
+        approved.push(submission.bundle.digest)
+        local.approved.add(approvalOf(submission))
       }
     },
     log: { pool: () => pool, holes: () => ({}) },
     mesh: { connected: () => [keyOf('b')], isOnline: () => true },
-    bundles: { pack: async () => BUNDLE },
+    bundles: { pack: async () => BUNDLE, list: async () => [] },
     invites: { create: () => ({ id: idFor('invite'), text: 'text', expiresAt: 1 }), list: () => [] },
     membership: { founding: FOUNDING },
     output: async () => Promise.reject(new Error('There is none.')),
@@ -305,7 +306,8 @@ t.test('a sweep that cannot be sent is refused before anything is approved or wr
   const { ask, approved, recorded, work } = lab(t)
   const spec = sweepSpec({ command: Array.from({ length: 20 }, () => 'x'.repeat(1000)) })
   await t.rejects(ask({ method: 'submit', spec, folder: '/code' }), { code: 'RECORD_TOO_LARGE' })
-  work.bundles = { pack: async (): Promise<Bundle> => Promise.reject(new PoolError('BUNDLE_INVALID', 'A link.')) }
+  const pack = async (): Promise<Bundle> => Promise.reject(new PoolError('BUNDLE_INVALID', 'A link.'))
+  work.bundles = { ...work.bundles, pack }
   await t.rejects(ask({ method: 'submit', spec: sweepSpec(), folder: '/code' }), { code: 'BUNDLE_INVALID' })
   t.same([approved, recorded], [[], []])
 })

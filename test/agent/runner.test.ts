@@ -315,19 +315,16 @@ t.test('orphans: what a crashed agent left is ended, what is not ours is not', {
     })
     return { program, ready: ready.promise }
   }
-  const [ours, stranger] = [start({ HYPERSWEEP_ATTEMPT_ID: 'a-1' }), start({})]
+  const folder = '/home/ada/attempts'
+  const metricsIn = (place: string) => ({ HYPERSWEEP_METRICS: `${place}/a-1/metrics.jsonl` })
+  const [ours, stranger] = [start(metricsIn(folder)), start(metricsIn('/home/bob/attempts'))]
   t.teardown(() => {
     stranger.program.stop()
     return stranger.program.end
   })
   await Promise.all([ours.ready, stranger.ready])
   const pidOf = ({ program }: typeof ours) => program.pid ?? 0
-  const startedAt = ours.program.startedAt ?? ''
-  t.ok(startedAt)
-
-  t.same(await killOrphans([{ pid: pidOf(stranger) }]), [], 'another program with a pid that was ours')
-  t.same(await killOrphans([{ pid: pidOf(ours), startedAt: `${startedAt}0` }]), [], 'started at another time')
-  t.same(await killOrphans([{ pid: pidOf(ours), startedAt }]), [pidOf(ours)])
+  t.same(await killOrphans(folder), [pidOf(ours)], 'a program of another folder is none of ours')
   t.equal((await ours.program.end).signal, 'SIGKILL')
   t.ok(await isAlive(pidOf(stranger)))
 })

@@ -43,7 +43,7 @@ async function openMachine(home: string, given?: Membership): Promise<Machine> {
   const store = await openStore(home)
   const [notes, changed]: [string[], string[]] = [[], []]
   const onHeads = new Set<() => void>()
-  const told = { onChanged: () => {} }
+  const told = { onChanged: () => {}, dropped: [] as string[] }
   const log = await openSharedLog({
     store,
     membership,
@@ -55,6 +55,7 @@ async function openMachine(home: string, given?: Membership): Promise<Machine> {
       changed.push(...writers)
       told.onChanged()
     },
+    onDropped: draft => void told.dropped.push(draft.kind),
     onHeads: () => {
       for (const hear of onHeads) hear()
     }
@@ -274,6 +275,39 @@ t.test('a log that nobody vouches for is refused, and forgotten', async t => {
   const genuine = bo.log.heads()
   ann.log.learn(genuine)
   t.same(ann.keeper.loadLogs().length, 2, 'the genuine one is not')
+})
+
+t.test(
+  'a member that attests the log of another machine as its own gains nothing: the log says whose it is (L7)',
+  async t => {
+    const [ann, bo, eve] = await pool(t, 'ann', 'bo', 'eve')
+    await admit(ann, bo, eve)
+    await write(bo, report(1))
+    const log = bo.log.heads()[0]?.attestation.log ?? ''
+    ann.log.learn([{ attestation: eve.identity.attest(ann.membership.pool, 7, log), length: 2 }])
+    meet(ann, bo)
+    await until("bo's record counts as bo's", async () => stepsOf(bo, ann).length === 1, WAIT_MS)
+    t.same(stepsOf(eve, ann), [])
+    t.match(ann.notes.join('\n'), /attested a log that is not its own/)
+    await agreed(ann, bo)
+  }
+)
+
+t.test('a writer that shortens its log and writes it anew is not followed', async t => {
+  const [ann, bo] = await pool(t, 'ann', 'bo')
+  await admit(ann, bo)
+  await write(bo, report(1))
+  meet(ann, bo)
+  await until("bo's record is here", async () => stepsOf(bo, ann).length === 1, WAIT_MS)
+  const raw = bo.store.get({ name: 'log-1', encryption: { key: bytesOf(bo.membership.secret) } })
+  await raw.ready()
+  const { length } = raw
+  await (raw as unknown as { truncate: (length: number) => Promise<void> }).truncate(length - 1)
+  await write(ann, report(5))
+  await until('they still talk', async () => stepsOf(ann, bo).length === 1, WAIT_MS)
+  const again = await reopen(ann, 'in order')
+  t.teardown(() => close(again, 'crashed'))
+  t.same(stepsOf(bo, again), [1], 'what was read once is what is there')
 })
 
 t.test('places that do not decode are counted and skipped; what stands behind them counts (L4)', async t => {

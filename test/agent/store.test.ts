@@ -66,29 +66,26 @@ t.test('what does not have its shape was not written by us and counts as absent'
     keeper: {
       'approved.json': '["no digest"]',
       'invites.json': '{}',
-      'programs.json': '[{"id":"a","pid":1}]',
       'logs.json': '[{}]',
       results: { 'a.json': '{"id":"a"}', 'b.json': '{"id":"b","draft":{"kind":"x","y":1}}', 'notes.txt': 'no result' }
     }
   })
   const keeper = keeperIn(home)
   t.same(keeper.load().approved, [])
-  t.same([keeper.invites(), keeper.loadPrograms(), keeper.loadLogs()], [[], [], []], 'pid 1 is no program of ours')
+  t.same([keeper.invites(), keeper.loadLogs()], [[], []])
   t.same(keeper.load().results, [{ id: 'b', draft: { kind: 'x', y: 1 } }], 'a kind of a newer release is kept')
 })
 
-t.test('invites, programs and logs survive a crash; of one invite the last state counts', async t => {
+t.test('invites and logs survive a crash; of one invite the last state counts', async t => {
   const home = t.testdir({})
   const keeper = openKeeper(home, { checkpoints: () => ['left'] })
   const invite = { id: idFor('invite'), seed: keyOf('seed'), expiresAt: 5 }
   keeper.saveInvite(invite)
   keeper.saveInvite({ ...invite, usedBy: keyOf('b'), usedByName: 'bo' })
-  keeper.savePrograms([{ id: 'a', pid: 77 }])
   const attestation = attested(home)
   keeper.saveLogs([attestation])
   const again = keeperIn(home)
   t.same(again.invites(), [{ ...invite, usedBy: keyOf('b'), usedByName: 'bo' }])
-  t.same(again.loadPrograms(), [{ id: 'a', pid: 77 }])
   t.same(again.loadLogs(), [attestation])
   t.same(keeper.load().checkpoints, ['left'], 'the runner knows the checkpoints')
   if (!isWindows) t.equal(modeOf(join(home, 'keeper', 'invites.json')), 0o600, 'an invite lets somebody in')

@@ -96,6 +96,7 @@ async function machine(setup: Setup): Promise<void> {
     keeper: openKeeper(setup.home, { checkpoints: () => [] }),
     wall: Date.now,
     note,
+    onDropped: note,
     onHeads: () => mesh.gossip(),
     onChanged: () => {
       for (const index of later.log?.pool().sweeps.get(SWEEP)?.trials.keys() ?? []) {

@@ -157,15 +157,53 @@ t.test('submit: a missing program, a missing file and a wrong file are told befo
 
 t.test('approve: shows what would run, and approves that very sweep', async t => {
   const waiting = sweepOf({ approval: 'waiting' })
-  const agent = await fakeAgent(t, { sweep: waiting, approve: sweepOf() })
+  const files = [{ path: 'train.mjs', bytes: 2048, executable: false }]
+  const agent = await fakeAgent(t, { sweep: waiting, files, approve: sweepOf() })
   const { status, stdout, stderr } = await runCommand(['approve', 'digits', '--yes'], agent)
-  t.match(stderr, new RegExp(`author +ada\\nruns +train\\.mjs\\n.*\\ndigest +${waiting.bundle.digest}`))
+  t.match(
+    stderr,
+    new RegExp(
+      `author +ada\\ncommand +node .*\\n(.*\\n)*digest +${waiting.bundle.digest}(.*\\n)* +2.0 KiB +train\\.mjs\\n`
+    )
+  )
   t.match(stdout, 'Approved')
   t.equal(status, EXIT.done)
   t.same(agent.asked, [
     { method: 'sweep', sweep: 'digits' },
+    { method: 'files', sweep: waiting.sweep },
     { method: 'approve', sweep: waiting.sweep }
   ])
+})
+
+t.test('approve: without the list of files it goes on; a sweep that is over is not said to run', async t => {
+  const agent = await fakeAgent(t, {
+    sweep: sweepOf({ approval: 'waiting' }),
+    files: new PoolError('BUNDLE_UNAVAILABLE', 'No machine that is here has them.'),
+    approve: sweepOf({ state: 'done' })
+  })
+  const { status, stdout, stderr } = await runCommand(['approve', 'digits', '--yes'], agent)
+  t.match(stderr, 'The files cannot be listed now: No machine that is here has them.\n')
+  t.equal(stdout, 'Approved; the sweep is over already.\n')
+  t.match(stderr, 'next: hypersweep best 3f2a9c1b')
+  t.equal(status, EXIT.done)
+})
+
+t.test('sweep stop: tells how many trials had a result; a script is not asked', async t => {
+  const agent = await fakeAgent(t, { stop: sweepOf({ state: 'stopped' }) })
+  const { stdout } = await runCommand(['sweep', 'stop', 'digits'], agent)
+  t.equal(stdout, 'digits (3f2a9c1b) stopped: 14 of 24 had a result.\n')
+  t.same(agent.asked, [{ method: 'stop', sweep: 'digits' }])
+})
+
+t.test('submit: a folder suggests its sweep file; a long list of neighbours says how long', async t => {
+  const agent = await fakeAgent(t, {})
+  const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i}.py`, '']))
+  const folder = t.testdir({ 'sweep.yaml': SWEEP_FILE, 'a.yaml': '', ...many })
+  const given = await runCommand(['submit', folder], agent)
+  t.match(given.stderr, /is a folder, not a sweep file\.\nhint: Did you mean .*\/sweep\.yaml\?/)
+  const noProgram = await runCommand(['submit', join(folder, 'sweep.yaml')], agent)
+  t.match(noProgram.stderr, /There is: a\.yaml, f0\.py, .* and 6 more\./)
+  t.same([given.status, noProgram.status], [EXIT.usage, EXIT.usage])
 })
 
 /** An overview in which the sweep is in the given state. */
@@ -216,7 +254,8 @@ t.test('init and join use the agent that runs; an invite may come from standard 
   const founded = await runCommand(['init', '--name', 'lab'], agent)
   t.equal(founded.stdout, 'You are in lab as ada, with this machine, ada-desktop. Members: ada (owner), bob.\n')
   t.match(founded.stderr, /next: hypersweep invite .*\nnext: hypersweep up /)
-  t.equal((await runCommand(['join', '-'], { ...agent, stdin: ' hs1xyz\n' })).status, EXIT.done)
+  const joined = await runCommand(['join', '-'], { ...agent, stdin: ' hs1xyz\n' })
+  t.same([joined.status, joined.stderr.includes('No answer yet')], [EXIT.done, false])
   t.equal((await runCommand(['join', '-'], { ...agent, stdin: '\n' })).status, EXIT.usage)
   t.same(agent.asked, [
     { method: 'found', pool: 'lab' },

@@ -2,13 +2,14 @@
  * What people see: each view as it is drawn, without colours.
  */
 import t from 'tap'
+import { drawApproval } from '../../cli/screens/approval-screen.js'
 import { drawBest } from '../../cli/screens/best-screen.js'
 import { createCurveMemory } from '../../cli/screens/curve-memory.js'
 import { drawDoctor } from '../../cli/screens/doctor-screen.js'
 import { drawLogLine } from '../../cli/screens/log-line.js'
 import { drawMachine, drawMachines } from '../../cli/screens/machine-screen.js'
 import { afterStatus, drawStatus } from '../../cli/screens/status-screen.js'
-import { drawApproval, drawSweep, drawSweeps } from '../../cli/screens/sweep-screen.js'
+import { drawSweep, drawSweeps } from '../../cli/screens/sweep-screen.js'
 import { drawWatch, secondsLeft, summaryLine } from '../../cli/screens/watch-screen.js'
 import { COLOUR_STYLE, hasColours, PLAIN_STYLE } from '../../cli/terminal/style.js'
 import { columnsOf } from '../../cli/terminal/width.js'
@@ -295,6 +296,7 @@ trials        14 of 24 done, 2 running, 7 waiting, 1 failed, 2 diverged
               ███████████████░░░░░░░░░
 search        random, minimize val_loss
 program       train.mjs
+command       node \${program} \${args}
 files         5 files, 81.5 KiB, digest c0ffee00
 submitted     by ada, 3m 20s ago
 here          waits for you: hypersweep approve 3f2a9c1b

@@ -3,7 +3,7 @@
  *
  * Owns no rule; what is asked is read from logs and calls.
  */
-import type { Beat, Entry, RecordOf, Sweep, SweepSpec } from '#protocol'
+import type { Beat, Entry, RecordOf, Submission, Sweep, SweepSpec } from '#protocol'
 import { submission, sweepSpec } from './records.js'
 import { createVirtualPool, GPU, type MachineOptions, type VirtualMachine } from './virtual-pool.js'
 
@@ -29,6 +29,12 @@ export function running(options: MachineOptions = {}) {
 /** Returns the sweep as a machine sees it. */
 export function sweepAt(machine: VirtualMachine, id: string): Sweep {
   return machine.pool.sweeps.get(id) ?? fail('The sweep is not there.')
+}
+
+/** Returns what was submitted, as its owner would approve it. */
+export function submittedTo(machine: VirtualMachine): Submission {
+  const [sweep] = machine.pool.sweeps.values()
+  return sweep?.submission ?? fail('No sweep was submitted.')
 }
 
 /** Returns the latest thing that a machine said of itself. */

@@ -55,6 +55,7 @@ export function sweepOf(change: Partial<LocalSweepView> = {}): LocalSweepView {
     submittedAt: NOW - 200_000,
     bundle: { digest: 'c0ffee00'.repeat(8), files: 5, bytes: 83_412 },
     program: 'train.mjs',
+    command: ['node', ...['program', 'args'].map(macro => `\${${macro}}`)],
     trials: { total: 24, done: 14, running: 2, waiting: 7, failed: 1 },
     diverged: 2,
     replicates: 0,

@@ -37,6 +37,8 @@ export interface VirtualMachine {
   isAwake: boolean
   /** What becomes of a bundle that is asked for. */
   bundles: BundleState
+  /** Nothing can be saved. */
+  isDiskFull: boolean
 }
 
 export interface MachineOptions {
@@ -181,7 +183,8 @@ function createMachine(
     },
     isOnline: options.isOnline ?? true,
     isAwake: true,
-    bundles: options.bundles ?? 'ready'
+    bundles: options.bundles ?? 'ready',
+    isDiskFull: false
   }
   // The ports read the machine that they belong to, so the core comes last.
   const machine = parts as unknown as VirtualMachine
@@ -222,6 +225,7 @@ function portsOf(machine: VirtualMachine, queue: Queue, now: () => number): Port
       }),
       saveApproval: digest => void kept.approved.add(digest),
       saveResult(id, draft) {
+        if (machine.isDiskFull) throw new Error('ENOSPC: no space left on device')
         calls.push(`save-result ${id}`)
         kept.results.set(id, draft)
       },

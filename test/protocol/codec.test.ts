@@ -93,6 +93,16 @@ function flaw(place: Decoded): string | undefined {
     : 'it does not come back as it was'
 }
 
+t.test('a record nested too deeply is a hole, however deep: reading it must not depend on the stack', async t => {
+  for (const depth of [20, 3000, 100_000]) {
+    const nested = `${'['.repeat(depth)}${']'.repeat(depth)}`
+    const [place] = decodeBlock(
+      new TextEncoder().encode(`[{"kind":"sweep-stopped","clock":1,"at":1,"extra":${nested}}]`)
+    )
+    t.match(place, { hole: /inside each other|no JSON/ }, `${depth} lists`)
+  }
+})
+
 t.test(`total: nothing makes it throw, and what it returns is sound (rule L4; seed ${SEED})`, async t => {
   const draw = createDraw(SEED)
   const blocks = records(SEED, 300).map(record => encodeBlock([record]))

@@ -50,8 +50,9 @@ function inShort(spec: SweepSpec): string {
   return texts.join(' ')
 }
 
-const finite = fc.double({ noNaN: true, noDefaultInfinity: true })
-const positive = fc.double({ noNaN: true, noDefaultInfinity: true, min: Number.MIN_VALUE })
+const largest = LIMITS.rangeMax
+const finite = fc.double({ noNaN: true, min: -largest, max: largest })
+const positive = fc.double({ noNaN: true, min: 1 / largest, max: largest })
 const integer = fc.maxSafeInteger()
 const value = fc.oneof(fc.constant(null), fc.boolean(), finite, fc.string({ maxLength: 3 }))
 const ordered = (number: fc.Arbitrary<number>) =>
