@@ -38,6 +38,11 @@ export function holderOf(sweep: string, trial: number, attempt: Attempt): string
   )
 }
 
+/** True for a trial that nobody ever attempted, as far as is known. */
+export function isFresh({ phase, attempt }: Standing): boolean {
+  return phase === 'open' && attempt === 0
+}
+
 /** Returns what a trial's records come to, whatever order they came in. */
 export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts'>): Standing {
   const attempts = inSequence(trial)

@@ -4,6 +4,7 @@
  * Computed from the pool, never stored in it. What is kept between calls (the search, a cursor) only saves work: it can
  * be thrown away at any time.
  */
+import { isFresh } from './claims.js'
 import { canonicalJson, digestOf } from './hash.js'
 import { LIMITS } from './limits.js'
 import type { Phase, Pool, Submission, Sweep, Trial } from './pool/pool.js'
@@ -39,13 +40,15 @@ export function freshTrials(sweep: Sweep, limit: number): number[] {
   const { submission } = sweep
   if (!submission) return []
   const search = searchOf(submission)
-  const isFresh = (index: number) =>
-    isStartable(submission, search, index) && (sweep.trials.get(index)?.standing.attempt ?? 0) === 0
+  const isNext = (index: number) => {
+    const standing = sweep.trials.get(index)?.standing
+    return isStartable(submission, search, index) && (standing === undefined || isFresh(standing))
+  }
   let cursor = cursors.get(sweep) ?? 0
-  while (cursor < search.trials && !isFresh(cursor)) cursor++
+  while (cursor < search.trials && !isNext(cursor)) cursor++
   cursors.set(sweep, cursor)
   const fresh: number[] = []
-  for (let index = cursor; index < search.trials && fresh.length < limit; index++) if (isFresh(index)) fresh.push(index)
+  for (let index = cursor; index < search.trials && fresh.length < limit; index++) if (isNext(index)) fresh.push(index)
   return fresh
 }
 

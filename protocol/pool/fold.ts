@@ -5,7 +5,7 @@
  * gives the same pool (rule F2), because every record joins a set, and where two records mean the same thing the one
  * with the smaller place wins. An entry costs its own subject only (rule F3).
  */
-import { standingOf } from '../claims.js'
+import { isFresh, standingOf } from '../claims.js'
 import { canonicalJson, digestOf, idOf } from '../hash.js'
 import { LIMITS } from '../limits.js'
 import { poolIdOf } from '../records/codec.js'
@@ -226,7 +226,7 @@ function foldAttempt(
 function updateStanding(sweep: Sweep, trial: Trial): void {
   sweep.byPhase[trial.standing.phase].delete(trial.index)
   trial.standing = standingOf(sweep.id, trial)
-  sweep.byPhase[trial.standing.phase].add(trial.index)
+  if (!isFresh(trial.standing)) sweep.byPhase[trial.standing.phase].add(trial.index)
 }
 
 /** Of two records with the same meaning by the same machine the one with the smaller place counts (rule F2). */

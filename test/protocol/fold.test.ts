@@ -5,6 +5,7 @@ import {
   canonicalJson,
   type Entry,
   emptyPool,
+  isFresh,
   LIMITS,
   type Phase,
   type Pool,
@@ -57,7 +58,7 @@ function disagreement(pool: Pool): string | undefined {
       const standing = standingOf(sweep.id, trial)
       const kept = PHASES.filter(phase => sweep.byPhase[phase].has(trial.index))
       // What nobody ever attempted is fresh: it is in no phase's set, whatever was reported about it.
-      const expected = standing.attempt === 0 ? [] : [standing.phase]
+      const expected = isFresh(standing) ? [] : [standing.phase]
       const isKept = canonicalJson(standing) === canonicalJson(trial.standing) && kept.join() === expected.join()
       if (!isKept) return `trial ${trial.index}: kept in ${kept.join()} as ${canonicalJson(trial.standing)}`
     }
