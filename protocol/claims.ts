@@ -113,7 +113,8 @@ function phaseOf(facts: { hasResult: boolean; failures: readonly Result[]; attem
   const isQuarantined =
     (counted.length >= LIMITS.failuresToQuarantine && machines >= 2) ||
     counted.length >= LIMITS.failuresToQuarantineAlone ||
-    (facts.attempts >= LIMITS.attemptsPerTrial && !facts.isHeld)
+    // Claimed is enough: nobody may take it over, so a last holder that never comes back would hold the trial for ever.
+    facts.attempts >= LIMITS.attemptsPerTrial
   if (isQuarantined) return 'quarantined'
   return facts.isHeld ? 'claimed' : 'open'
 }

@@ -155,11 +155,14 @@ t.test('quarantine: three failures on two machines, five on one (rule C9)', asyn
     t.equal(failures('abcabcabc', result), 'open', `${result} is no fault of the trial`)
 })
 
-t.test('quarantine: the last attempt ends its trial when it ends in nothing', async t => {
+t.test('quarantine: the claim on the last attempt ends its trial, for nobody could take it over (rule C9)', async t => {
   const last = LIMITS.attemptsPerTrial
   const before = (end: number) => Array.from({ length: end - 1 }, (_, i): Event => ['a', i + 1, 'release'])
-  t.match(standingAfter(...before(last), ['a', last, 'claim']), { phase: 'claimed', held: { holder: keyOf('a') } })
-  t.equal(standingAfter(...before(last), ['a', last, 'claim'], ['a', last, 'lost'])?.phase, 'quarantined')
+  t.equal(standingAfter(...before(last), ['a', last, 'claim'])?.phase, 'quarantined')
+  t.equal(standingAfter(...before(last), ['a', last, 'claim'], ['a', last, 'complete'])?.phase, 'done', 'or its result')
+  t.match(standingAfter(...before(last - 1), ['a', last - 1, 'claim']), {
+    held: { attempt: last - 1, holder: keyOf('a') }
+  })
   t.equal(standingAfter(...before(last - 1), ['a', last - 1, 'lost'])?.phase, 'open')
 })
 

@@ -1,0 +1,151 @@
+/**
+ * Faults: what goes wrong, when, and for how long, drawn before anything happens.
+ *
+ * Owns the plan of the faults and their end. Invariant: after `heal` nothing new goes wrong, every machine that can
+ * come back is back, and everybody reaches everybody.
+ */
+import type { Chance } from './chance.js'
+import type { Machine } from './machine.js'
+import type { Network } from './network.js'
+import type { Rates } from './rates.js'
+import type { Scenario } from './scenario.js'
+import type { World } from './world.js'
+
+const SECOND_MS = 1000
+const HOUR_MS = 3600 * SECOND_MS
+const DAY_MS = 24 * HOUR_MS
+
+export interface FaultParts {
+  readonly world: World
+  readonly chance: Chance
+  readonly scenario: Scenario
+  readonly network: Network
+  readonly machines: readonly Machine[]
+}
+
+/** Plans all faults. Returns when the last one is over, in ms. */
+export function planFaults(parts: FaultParts): number {
+  const { world, chance, scenario, machines } = parts
+  const { rates, horizonMs, pace } = scenario
+  let lastMs = horizonMs
+  /** Something begins at a random time and ends after a while. */
+  const plan = (forMs: number, begin: () => void, end: () => void = () => {}) => {
+    const atMs = chance.between(10 * SECOND_MS, horizonMs)
+    lastMs = Math.max(lastMs, atMs + forMs)
+    world.after(atMs, begin)
+    world.after(atMs + forMs, end)
+  }
+  for (const machine of machines)
+    planForMachine(machine, { rates, chance, hours: (pace * horizonMs) / HOUR_MS, pace, plan })
+  planForNetwork(parts, plan)
+  planEnds(parts, plan)
+  return lastMs
+}
+
+/** Returns what makes faults come when they hurt most, until the last one is over. */
+export function faultsAtMoments(parts: Pick<FaultParts, 'world' | 'chance' | 'scenario'>): (machine: Machine) => void {
+  const { world, chance, scenario } = parts
+  return machine => {
+    if (world.now() > scenario.horizonMs || !chance.happens(scenario.rates.atMoment)) return
+    const end = chance.happens(0.7) ? machine.powerCut : machine.crash
+    const inMs = Math.round(chance.spread(1, 10 * SECOND_MS))
+    world.after(inMs, end)
+    world.after(inMs + chance.spread(SECOND_MS, 600 * SECOND_MS), machine.start)
+  }
+}
+
+type Plan = (forMs: number, begin: () => void, end?: () => void) => void
+
+function planForMachine(
+  machine: Machine,
+  { rates, chance, hours, pace, plan }: { rates: Rates; chance: Chance; hours: number; pace: number; plan: Plan }
+): void {
+  const each = (perHour: number, once: () => void) => {
+    for (let left = chance.times(perHour * hours); left > 0; left--) once()
+  }
+  const downMs = () => chance.spread(3 * SECOND_MS, HOUR_MS / pace)
+  each(rates.crashPerHour, () => plan(downMs(), machine.crash, machine.start))
+  each(rates.powerCutPerHour, () => plan(downMs(), machine.powerCut, machine.start))
+  each(rates.restartPerHour, () => plan(60 * SECOND_MS + downMs(), machine.stop, machine.start))
+  each(rates.freezePerHour, () => plan(downMs(), machine.freeze, machine.wake))
+  each(rates.sleepPerHour, () => plan(2 * downMs(), machine.sleep, machine.wake))
+  each(rates.clockJumpPerHour, () => plan(0, () => machine.jumpClock(chance.between(-DAY_MS, DAY_MS))))
+  each(rates.restorePerHour, () => {
+    plan(0, machine.backUp)
+    plan(downMs(), machine.restore, machine.start)
+  })
+  each(rates.devicePerHour, () => {
+    const { devices } = machine.plan
+    const sick = devices.map(device => ({ ...device, fault: 'The driver does not answer.' }))
+    plan(
+      downMs(),
+      () => machine.setDevices(sick),
+      () => machine.setDevices(devices)
+    )
+  })
+}
+
+function planForNetwork({ chance, scenario, network, machines }: FaultParts, plan: Plan): void {
+  const { rates, pace } = scenario
+  for (let left = chance.times(rates.blackoutsInPool); left > 0; left--) {
+    const house = machines.filter(() => chance.happens(0.6))
+    plan(
+      chance.spread(SECOND_MS, HOUR_MS / pace),
+      () => house.forEach(machine => void machine.powerCut()),
+      () => house.forEach(machine => void machine.start())
+    )
+  }
+  const keys = machines.map(machine => machine.key)
+  for (let left = chance.times(rates.partitionsInPool); left > 0; left--) {
+    const forMs =
+      pace === 1 && chance.happens(rates.days)
+        ? chance.spread(DAY_MS, 3 * DAY_MS)
+        : chance.spread(5 * SECOND_MS, (4 * HOUR_MS) / pace)
+    const count = 2 + chance.integer(Math.min(3, keys.length))
+    const groups = new Map(keys.map(key => [key, chance.integer(count)]))
+    plan(
+      forMs,
+      () => network.partition(groups),
+      () => network.partition(new Map())
+    )
+  }
+  for (let left = chance.times(rates.oneWaysInPool); left > 0; left--) {
+    const [from, to] = [chance.pick(keys), chance.pick(keys)]
+    plan(
+      chance.spread(5 * SECOND_MS, (2 * HOUR_MS) / pace),
+      () => network.block(from, to, true),
+      () => network.block(from, to, false)
+    )
+  }
+  for (let left = chance.times(rates.lossesInPool); left > 0; left--) {
+    const share = chance.between(0.01, 0.3)
+    plan(
+      chance.spread(10 * SECOND_MS, (2 * HOUR_MS) / pace),
+      () => network.setLoss(share),
+      () => network.setLoss(0)
+    )
+  }
+}
+
+/** Some never come back. One honest machine with the most memory stays, or no trial would have to end. */
+function planEnds({ chance, scenario, machines }: FaultParts, plan: Plan): void {
+  const memory = (machine: Machine) => Math.max(...machine.plan.devices.map(device => device.memoryBytes))
+  const [keeper] = machines
+    .filter(({ plan: { isHostile, sickness } }) => !isHostile && sickness === 0)
+    .sort((a, b) => memory(b) - memory(a))
+  machines.forEach((machine, n) => {
+    const isGone = chance.happens(n === 0 ? scenario.rates.founderGone : scenario.rates.gone)
+    if (isGone && machine !== keeper && machine.plan.joinsMs === 0) plan(0, machine.leave)
+  })
+}
+
+/** Ends everything that is wrong. Liars are switched off: who claims and stays present keeps what it claims. */
+export function heal({ network, machines }: Pick<FaultParts, 'network' | 'machines'>): void {
+  for (const machine of machines) {
+    if (machine.plan.isHostile) machine.leave()
+    machine.wake()
+    machine.start()
+    machine.setDevices(machine.plan.devices)
+  }
+  network.heal()
+}

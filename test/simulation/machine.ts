@@ -1,0 +1,389 @@
+/**
+ * Machines: the real core of an agent with simulated ports, and the life of the computer that it runs on.
+ *
+ * Owns what survives which end: a crash keeps the disk, a power cut takes back its tail, a sleep keeps all and loses
+ * time. Every call of the core goes through one door, so that a machine that is off or asleep does nothing.
+ */
+import { type Beat, type Device, type Draft, digestOf, LIMITS, type Pool } from '#protocol'
+import { type Agent, createAgent, type Ports } from '../../agent/agent.js'
+import { FOUNDING } from '../helpers/records.js'
+import type { Chance } from './chance.js'
+import type { Network, Station } from './network.js'
+import { type Bodies, copyDisk, type Disk, emptyDisk, loseTail, openReplica, type Replica } from './replica.js'
+import type { MachinePlan, Scenario } from './scenario.js'
+import { scriptFor } from './script.js'
+import { createSimulatedRunner } from './trainer.js'
+import type { Watch } from './watch.js'
+import type { World } from './world.js'
+
+/** A tick when nothing else happened for so long: often enough that the core sees no gap, seldom enough to be cheap. */
+const IDLE_TICK_MS = LIMITS.presenceMaxMs / 2
+/** A tick while a claim settles. */
+const BUSY_TICK_MS = 2 * LIMITS.tickMs
+/** How long an agent that stops waits for its programs, in ms. */
+const CLOSE_MS = LIMITS.stopGraceMs + 5000
+
+/**
+ * `absent`: it has not joined yet. `frozen`: the agent alone stands still (SIGSTOP). `asleep`: the whole computer does.
+ * `gone`: it never comes back.
+ */
+export type MachineState = 'absent' | 'off' | 'on' | 'closing' | 'frozen' | 'asleep' | 'gone'
+
+export interface MachineParts {
+  readonly world: World
+  readonly chance: Chance
+  readonly scenario: Scenario
+  readonly plan: MachinePlan
+  readonly bodies: Bodies
+  readonly network: Network
+  readonly watch: Watch
+  /** A moment at which a fault hurts most: a claim is handed over to the log, a program starts, a result is saved. */
+  readonly onMoment: (machine: Machine) => void
+}
+
+export type Machine = ReturnType<typeof createMachine>
+
+export function createMachine(parts: MachineParts) {
+  const { world, chance, plan, network, watch } = parts
+  const { name, key } = plan
+  const disk = emptyDisk()
+  const inbox: (() => void)[] = []
+  let state: MachineState = 'absent'
+  let agent: Agent | undefined
+  let replica: Replica | undefined
+  let beat: Beat | undefined
+  let backup: Disk | undefined
+  let devices: readonly Device[] = plan.devices
+  /** Counts starts: what was planned in an earlier life is void. */
+  let life = 0
+  let tick = { atMs: Number.POSITIVE_INFINITY, number: 0 }
+  let steppedMs = 0
+  let stoodStillMs = 0
+  let asleepSinceMs = 0
+  let wallJumpMs = 0
+
+  const runner = createSimulatedRunner({
+    world,
+    scriptOf: attempt => scriptFor(attempt, { scenario: parts.scenario, plan, chance, disk }),
+    onReport: (id, report) => tell(core => core.onReport(id, report)),
+    onExit: (id, exit, run) => {
+      watch.ended(machine, run, exit.class)
+      disk.checkpoints.delete(id)
+      tell(core => core.onExit(id, exit))
+    }
+  })
+  const station: Station = {
+    key,
+    replica: () => (isAwake() ? replica : undefined),
+    lastBeat: () => beat,
+    hear: (from, news, roundTripMs) => tell(core => core.onPresence(from, news, roundTripMs)),
+    away: other => tell(core => core.onAway(other))
+  }
+
+  const isAwake = () => state === 'on' || state === 'closing'
+  const isRunning = () => isAwake() || state === 'frozen' || state === 'asleep'
+
+  /** The one door to the core. A core that stands still hears it when it goes on. */
+  function tell(what: (core: Agent) => void): void {
+    if (state === 'frozen' || state === 'asleep') {
+      inbox.push(() => tell(what))
+      return
+    }
+    if (!agent || !isAwake()) return
+    what(agent)
+    steppedMs = world.now()
+    wakeWithin(tickMs())
+  }
+
+  /** Ticks are close while a claim settles. */
+  function tickMs(): number {
+    for (const charge of agent?.local.charges.values() ?? []) if (charge.phase === 'claiming') return BUSY_TICK_MS
+    return IDLE_TICK_MS
+  }
+
+  function wakeWithin(ms: number): void {
+    if (world.now() + ms >= tick.atMs) return
+    tick = { atMs: world.now() + ms, number: tick.number + 1 }
+    const { number } = tick
+    world.after(ms, () => {
+      if (number !== tick.number) return
+      tick = { atMs: Number.POSITIVE_INFINITY, number: number + 1 }
+      // Every event makes the core take a step: a tick is due only when none came.
+      const restMs = steppedMs + ms - world.now()
+      if (ms === IDLE_TICK_MS && restMs > 0) wakeWithin(Math.min(restMs, tickMs()))
+      else tell(core => core.onTick())
+    })
+  }
+
+  function flushSoon(): void {
+    const now = life
+    world.after(1 + chance.integer(5), () => {
+      if (now !== life) return
+      if (isAwake()) replica?.flush()
+      else inbox.push(flushSoon)
+    })
+  }
+
+  function ports(log: Replica): Ports {
+    return {
+      clock: { now: monotonic, wall },
+      log: { pool: () => log.pool, append: drafts => append(log, drafts) },
+      mesh: {
+        announce(news) {
+          beat = news
+          network.announce(station, news)
+        }
+      },
+      runner: {
+        start(attempt) {
+          watch.started(machine, attempt, runner.running())
+          parts.onMoment(machine)
+          runner.start(attempt)
+        },
+        stop: runner.stop
+      },
+      probe: { environment: device => ({ CUDA_VISIBLE_DEVICES: device }) },
+      keeper: {
+        ...keeperOf(disk),
+        saveResult(id, draft) {
+          disk.results.set(id, draft)
+          watch.acknowledge(machine, id, draft)
+          parts.onMoment(machine)
+        }
+      },
+      bundles: { want: ({ digest }) => fetchBundle(digest) },
+      note: (message, fields) => world.note(`${name} ${message} ${JSON.stringify(fields)}`)
+    }
+  }
+
+  function append(log: Replica, said: readonly Draft[]): void {
+    // A liar gives nothing back: what it claimed without working on it stays claimed.
+    const drafts = plan.isHostile ? said.filter(draft => draft.kind !== 'trial-released') : said
+    if (drafts.length === 0) return
+    if (log.queued() === 0) flushSoon()
+    log.append(drafts)
+    for (const draft of drafts) {
+      world.note(`${name} writes ${draft.kind}`)
+      if (draft.kind !== 'trial-claimed') continue
+      watch.claims(machine, `${draft.sweep}-${draft.trial}-${draft.attempt}`)
+      parts.onMoment(machine)
+    }
+  }
+
+  function fetchBundle(digest: string): void {
+    const now = life
+    world.after(chance.spread(200, 20_000), () => {
+      if (now === life) tell(core => core.onBundle(digest, 'ready'))
+    })
+  }
+
+  function monotonic(): number {
+    return plan.clockMs + world.now() - stoodStillMs
+  }
+
+  function wall(): number {
+    return 1.7e12 + world.now() + wallJumpMs
+  }
+
+  function onChanged(writers: readonly string[]): void {
+    world.note(`${name} folds ${writers.length} of ${replica?.pool.entries}`)
+    network.spread(station)
+    // A change is told to peers at most once a second: the tick after that tells the rest.
+    wakeWithin(LIMITS.presenceMinMs)
+    tell(core => core.onLogChanged(writers))
+    watch.folded(machine, writers)
+  }
+
+  function start(): void {
+    if (state !== 'off') return
+    state = 'on'
+    const now = ++life
+    inbox.length = 0
+    world.note(`${name} starts`)
+    const log = openReplica({
+      bodies: parts.bodies,
+      disk,
+      machine: key,
+      member: plan.member,
+      newLogKey: incarnation => digestOf(`log/${parts.scenario.seed}/${name}/${incarnation}/${life}`),
+      now: () => world.now(),
+      wall,
+      onChanged: writers => now === life && onChanged(writers),
+      onRejected: rejection => watch.rejected(machine, rejection),
+      onFork: body => watch.forked(machine, body)
+    })
+    replica = log
+    log.flush()
+    agent = createAgent(ports(log), { machine: key, name, version: '0.1.0', platform: 'linux-x64', approveAll: true })
+    // As agent/session.ts does: a power cut may have taken the founding itself.
+    if (key === FOUNDING.machine && !log.pool.founding) append(log, [{ kind: 'pool-founded', ...FOUNDING }])
+    network.refresh()
+    tell(core => core.onDevices(devices))
+    tell(core => core.begin())
+  }
+
+  /** The process is gone: what it had in memory is lost, and its programs die with it. */
+  function stopNow(how: string): void {
+    if (!isRunning()) return
+    world.note(`${name} ${how}`)
+    watch.killed(machine, runner.running())
+    for (const { attempt, ranMs } of runner.running()) keepCheckpoint(attempt.id, attempt.sweep, ranMs)
+    if (state === 'asleep') stoodStillMs += world.now() - asleepSinceMs
+    runner.kill()
+    life++
+    state = 'off'
+    agent = undefined
+    replica = undefined
+    beat = undefined
+    tick = { atMs: Number.POSITIVE_INFINITY, number: tick.number + 1 }
+    network.refresh()
+  }
+
+  function keepCheckpoint(id: string, sweep: string, ranMs: number): void {
+    const everyMs = parts.scenario.sweeps.find(each => each.id === sweep)?.checkpointMs ?? 0
+    if (everyMs === 0) return
+    const trainedMs = (disk.checkpoints.get(id) ?? 0) + ranMs * plan.speed
+    const savedMs = Math.floor(trainedMs / everyMs) * everyMs
+    if (savedMs > 0) disk.checkpoints.set(id, savedMs)
+  }
+
+  /** Waits for the programs' ends, then for the log; the mark comes last. */
+  function closeUp(deadlineMs: number): void {
+    const now = life
+    const isDone = agent?.close() === 0 && replica?.queued() === 0
+    if (!isDone && world.now() < deadlineMs) {
+      world.after(100, () => now === life && (state === 'closing' ? closeUp(deadlineMs) : undefined))
+      return
+    }
+    replica?.flush()
+    stopNow('stopped')
+    disk.cleanStop = true
+    disk.unsynced = []
+  }
+
+  function wake(): void {
+    if (state !== 'frozen' && state !== 'asleep') return
+    world.note(`${name} wakes`)
+    if (state === 'asleep') stoodStillMs += world.now() - asleepSinceMs
+    state = 'on'
+    runner.pause(false)
+    network.refresh()
+    // Which of the events that waited comes first, or a tick, is chance.
+    if (chance.happens(0.5)) tell(core => core.onTick())
+    for (const event of inbox.splice(0)) event()
+    wakeWithin(tickMs())
+  }
+
+  const machine = controls()
+  network.add(station)
+  return machine
+
+  /** What faults may do to it, and what checkers may ask. */
+  function controls() {
+    return {
+      plan,
+      name,
+      key,
+      station,
+      disk,
+      state: () => state,
+      pool: (): Pool | undefined => replica?.pool,
+      replica: () => replica,
+      agent: () => agent,
+      /** True when it is awake and honest: what it says counts for the checkers. */
+      isWitness: () => state === 'on' && !plan.isHostile,
+      start,
+
+      /** A newcomer has what the machine that invited it has, and starts. */
+      join(inviter?: Disk): void {
+        if (inviter) copyDisk({ ...emptyDisk(), held: inviter.held }, disk)
+        state = 'off'
+        start()
+      },
+
+      /** Writes what the owner decided: a sweep, an admission. */
+      append(drafts: readonly Draft[]): void {
+        if (replica && isAwake()) append(replica, drafts)
+      },
+
+      crash: () => stopNow('crashes'),
+
+      powerCut(): void {
+        if (!isRunning()) return
+        stopNow('loses power')
+        loseTail(disk, world.now(), chance.between(0, 30_000))
+      },
+
+      stop(): void {
+        if (state !== 'on') return
+        state = 'closing'
+        closeUp(world.now() + CLOSE_MS)
+      },
+
+      freeze(): void {
+        if (state !== 'on') return
+        world.note(`${name} freezes`)
+        state = 'frozen'
+        tick = { atMs: Number.POSITIVE_INFINITY, number: tick.number + 1 }
+        network.refresh()
+      },
+
+      sleep(): void {
+        if (state !== 'on') return
+        world.note(`${name} sleeps`)
+        state = 'asleep'
+        asleepSinceMs = world.now()
+        runner.pause(true)
+        tick = { atMs: Number.POSITIVE_INFINITY, number: tick.number + 1 }
+        network.refresh()
+      },
+
+      wake,
+
+      jumpClock(ms: number): void {
+        wallJumpMs += ms
+      },
+
+      backUp(): void {
+        backup = emptyDisk()
+        copyDisk(disk, backup)
+        // The backup of a running machine has no mark of an orderly stop.
+        backup.cleanStop = false
+        backup.unsynced = []
+      },
+
+      /** The disk becomes what it was at the backup. */
+      restore(): void {
+        if (!backup || state === 'gone' || state === 'absent') return
+        stopNow('gets its backup back')
+        copyDisk(backup, disk)
+        watch.lost(machine)
+      },
+
+      leave(): void {
+        stopNow('is gone for good')
+        state = 'gone'
+        watch.lost(machine)
+      },
+
+      setDevices(next: readonly Device[]): void {
+        devices = next
+        tell(core => core.onDevices(devices))
+      }
+    }
+  }
+}
+
+/** A keeper on a disk: everything that it is given survives. */
+export function keeperOf(disk: Disk): Ports['keeper'] {
+  return {
+    load: () => ({
+      approved: [...disk.approved],
+      results: [...disk.results].map(([id, draft]) => ({ id, draft })),
+      checkpoints: [...disk.checkpoints.keys()].sort()
+    }),
+    saveApproval: digest => void disk.approved.add(digest),
+    saveResult: (id, draft) => void disk.results.set(id, draft),
+    dropResult: id => void disk.results.delete(id)
+  }
+}

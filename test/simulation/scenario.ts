@@ -1,0 +1,203 @@
+/**
+ * Scenarios: who is in a simulated pool, what it is to train, and what will truly come of each trial.
+ *
+ * Owns what is drawn before anything happens. Invariant: a seed and a profile give the same scenario every time.
+ */
+import { type Device, type Draft, idOf, type SweepSpec, sweepIdOf } from '#protocol'
+import { BUNDLE, keyOf, sweepSpec } from '../helpers/records.js'
+import type { Chance } from './chance.js'
+import { createChance } from './chance.js'
+import { PROFILES, type Profile, RATES, type Rates } from './rates.js'
+
+const GIB = 2 ** 30
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+/** Devices that friends have: memory in GiB, and how fast they train. */
+const MODELS = [
+  ['RTX 2060', 6, 1],
+  ['RTX 3070', 8, 1.4],
+  ['RTX 3060', 12, 1.2],
+  ['RTX 4080', 16, 2],
+  ['RTX 4090', 24, 2.5],
+  ['RTX 5090', 32, 3],
+  ['A6000', 48, 2.2]
+] as const
+
+export interface MachinePlan {
+  readonly name: string
+  readonly key: string
+  readonly member: string
+  readonly devices: readonly Device[]
+  readonly speed: number
+  /** Where this machine's monotonic clock begins, in ms: nobody's clock means anything to another. */
+  readonly clockMs: number
+  /** What its environment breaks, this share of the starts. */
+  readonly sickness: number
+  /** When it joins; 0 for those that are there from the beginning. */
+  readonly joinsMs: number
+  readonly isHostile: boolean
+}
+
+/** What becomes of a trial wherever it has room. */
+export interface Truth {
+  /** Training on a device of speed 1, in ms. */
+  readonly workMs: number
+  readonly needBytes: number
+  readonly fate: 'complete' | 'diverged' | 'error'
+  readonly value: number
+}
+
+export interface SweepPlan {
+  readonly id: string
+  readonly draft: Draft
+  readonly spec: SweepSpec
+  readonly atMs: number
+  /** Ms between two checkpoints; 0 when the program makes none. */
+  readonly checkpointMs: number
+  readonly truths: readonly Truth[]
+}
+
+export interface Scenario {
+  readonly seed: number
+  readonly profile: Profile
+  readonly rates: Rates
+  readonly machines: readonly MachinePlan[]
+  readonly sweeps: readonly SweepPlan[]
+  /** How many times shorter than usual all is. */
+  readonly pace: number
+  /** Until when faults begin, in ms. */
+  readonly horizonMs: number
+  readonly latencyMaxMs: number
+}
+
+/**
+ * How large a pool is. In small ones all is shorter, trials, leases and faults alike, and faults come as much closer:
+ * they show most of what can go wrong, and hundreds of them fit into a minute.
+ */
+export const SIZES = ['small', 'usual', 'large'] as const
+export type Size = (typeof SIZES)[number]
+
+const MACHINES: Readonly<Record<Size, readonly [number, number]>> = { small: [3, 4], usual: [3, 10], large: [11, 30] }
+/** How many times shorter all is in a small pool. */
+const SMALL_PACE = 4
+
+export interface ScenarioOptions {
+  readonly profile?: Profile
+  readonly size?: Size
+  /** How many machines there are; drawn when absent. */
+  readonly machines?: number
+}
+
+/** Draws a scenario. */
+export function drawScenario(seed: number, options: ScenarioOptions = {}): Scenario {
+  const chance = createChance(seed, 'scenario')
+  const profile = options.profile ?? chance.pick(PROFILES)
+  const rates = RATES[profile]
+  const size = options.size ?? chance.pick(['small', 'small', 'small', 'usual', 'usual', 'large'])
+  const pace = size === 'small' ? SMALL_PACE : 1
+  const [low, high] = MACHINES[size]
+  const count = options.machines ?? low + chance.integer(high - low + 1)
+  const machines = Array.from({ length: count }, (_, n) => machinePlan(chance, n, rates))
+  const founder = machines[0]?.member ?? ''
+  const sweeps = Array.from({ length: size === 'small' ? 1 : 1 + chance.integer(3) }, (_, n) =>
+    sweepPlan(chance, {
+      seed,
+      n,
+      founder,
+      rates,
+      pace,
+      trials: Math.round(chance.spread(10, size === 'small' ? 20 : 60))
+    })
+  )
+  const devices = machines.flatMap(({ devices, speed }) => devices.map(() => speed))
+  const work = sweeps.flatMap(sweep => sweep.truths.map(truth => truth.workMs))
+  const shareMs = sum(work) / Math.max(1, sum(devices))
+  const horizonMs = Math.round((shareMs + (10 * MINUTE_MS) / pace) * chance.between(0.5, 1.2))
+  const joined = machines.map(machine =>
+    machine.name !== 'm0' && chance.happens(rates.lateJoiner)
+      ? { ...machine, joinsMs: Math.round(chance.between(1, horizonMs)) }
+      : machine
+  )
+  return {
+    seed,
+    profile,
+    rates,
+    pace,
+    machines: joined,
+    sweeps,
+    horizonMs,
+    latencyMaxMs: Math.round(chance.spread(5, 250))
+  }
+}
+
+function machinePlan(chance: Chance, n: number, rates: Rates): MachinePlan {
+  const name = `m${n}`
+  const [model, gib, speed] = chance.pick(MODELS)
+  const device = { vendor: 'nvidia' as const, model, memoryBytes: gib * GIB }
+  const devices = Array.from({ length: chance.pick([1, 1, 1, 2]) }, (_, gpu) => ({ id: `gpu${gpu}`, ...device }))
+  return {
+    name,
+    // The founding names the founder's machine and member.
+    key: keyOf(n === 0 ? 'a' : name),
+    member: keyOf(n === 0 ? 'ann' : `owner of ${name}`),
+    devices,
+    speed,
+    clockMs: Math.round(chance.between(1e5, 1e9)),
+    sickness: n > 0 && chance.happens(rates.sick) ? chance.pick([0.2, 1]) : 0,
+    joinsMs: 0,
+    isHostile: n > 1 && chance.happens(rates.hostile)
+  }
+}
+
+function sweepPlan(
+  chance: Chance,
+  about: { seed: number; n: number; founder: string; rates: Rates; pace: number; trials: number }
+): SweepPlan {
+  const { trials } = about
+  const spec = specOf(chance, about)
+  const digest = keyOf(`bundle ${about.n}`)
+  const nonce = idOf('nonce', { seed: about.seed, n: about.n })
+  const content = { nonce, spec, bundle: { ...BUNDLE, digest } }
+  const id = sweepIdOf(content, about.founder)
+  return {
+    id,
+    draft: { kind: 'sweep-submitted', sweep: id, ...content },
+    spec,
+    atMs:
+      Math.round(chance.spread(about.rates.isHasty ? SECOND_MS : MINUTE_MS, 2 * MINUTE_MS)) + about.n * 10 * MINUTE_MS,
+    checkpointMs: chance.happens(0.6) ? Math.round(chance.spread(30 * SECOND_MS, 5 * MINUTE_MS)) : 0,
+    truths: Array.from({ length: trials }, () => truthOf(chance, about.rates, about.pace))
+  }
+}
+
+function specOf(chance: Chance, { n, trials, pace }: { n: number; trials: number; pace: number }): SweepSpec {
+  const isGrid = chance.happens(0.6)
+  const x = isGrid
+    ? { distribution: 'int_uniform' as const, min: 0, max: trials - 1 }
+    : { distribution: 'categorical' as const, values: Array.from({ length: Math.ceil(trials * 0.7) }, (_, i) => i) }
+  return sweepSpec({
+    name: `sweep ${n}`,
+    parameters: { x },
+    ...(isGrid
+      ? { method: 'grid' as const }
+      : { method: 'random' as const, runCap: trials, onDuplicate: chance.pick(['resample', 'reuse', 'replicate']) }),
+    seed: chance.integer(2 ** 31),
+    leaseMs: Math.round(chance.spread(20 * SECOND_MS, (180 * SECOND_MS) / pace)),
+    ...(chance.happens(0.2) ? { timeLimitMs: 30 * MINUTE_MS } : {})
+  })
+}
+
+function truthOf(chance: Chance, rates: Rates, pace: number): Truth {
+  const fate = chance.happens(rates.broken) ? 'error' : chance.happens(rates.diverging) ? 'diverged' : 'complete'
+  return {
+    workMs: Math.round(chance.spread(MINUTE_MS, (40 * MINUTE_MS) / pace)),
+    // Most fit everywhere; a few only on the largest devices, and now and then one fits nowhere.
+    needBytes: Math.round((chance.happens(0.8) ? chance.between(1, 6) : chance.between(6, 50)) * GIB),
+    fate,
+    value: chance.fraction()
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}
