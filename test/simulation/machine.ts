@@ -8,6 +8,7 @@ import { type Beat, type Device, type Draft, digestOf, LIMITS, type Pool } from 
 import { type Agent, createAgent, type Ports } from '../../agent/agent.js'
 import { FOUNDING } from '../helpers/records.js'
 import type { Chance } from './chance.js'
+import { BUSY_TICK_MS, createClocks, createTicker, IDLE_TICK_MS } from './clocks.js'
 import type { Network, Station } from './network.js'
 import { type Bodies, copyDisk, type Disk, emptyDisk, loseTail, openReplica, type Replica } from './replica.js'
 import type { MachinePlan, Scenario } from './scenario.js'
@@ -16,10 +17,6 @@ import { createSimulatedRunner } from './trainer.js'
 import type { Watch } from './watch.js'
 import type { World } from './world.js'
 
-/** A tick when nothing else happened for so long: often enough that the core sees no gap, seldom enough to be cheap. */
-const IDLE_TICK_MS = LIMITS.presenceMaxMs / 2
-/** A tick while a claim settles. */
-const BUSY_TICK_MS = 2 * LIMITS.tickMs
 /** How long an agent that stops waits for its programs, in ms. */
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
 
@@ -56,32 +53,36 @@ export function createMachine(parts: MachineParts) {
   let devices: readonly Device[] = plan.devices
   /** Counts starts: what was planned in an earlier life is void. */
   let life = 0
-  let tick = { atMs: Number.POSITIVE_INFINITY, number: 0 }
-  let steppedMs = 0
-  let stoodStillMs = 0
-  let asleepSinceMs = 0
-  let wallJumpMs = 0
-
-  const runner = createSimulatedRunner({
-    world,
-    scriptOf: attempt => scriptFor(attempt, { scenario: parts.scenario, plan, chance, disk }),
-    onReport: (id, report) => tell(core => core.onReport(id, report)),
-    onExit: (id, exit, run) => {
-      watch.ended(machine, run, exit.class)
-      disk.checkpoints.delete(id)
-      tell(core => core.onExit(id, exit))
-    }
-  })
-  const station: Station = {
-    key,
-    replica: () => (isAwake() ? replica : undefined),
-    lastBeat: () => beat,
-    hear: (from, news, roundTripMs) => tell(core => core.onPresence(from, news, roundTripMs)),
-    away: other => tell(core => core.onAway(other))
-  }
+  const clocks = createClocks(world, plan.clockMs)
+  const ticker = createTicker({ world, tickMs, onTick: () => tell(core => core.onTick()) })
+  const runner = runnerOf()
+  const station = stationOf()
 
   const isAwake = () => state === 'on' || state === 'closing'
   const isRunning = () => isAwake() || state === 'frozen' || state === 'asleep'
+
+  function runnerOf() {
+    return createSimulatedRunner({
+      world,
+      scriptOf: attempt => scriptFor(attempt, { scenario: parts.scenario, plan, chance, disk }),
+      onReport: (id, report) => tell(core => core.onReport(id, report)),
+      onExit: (id, exit, run) => {
+        watch.ended(machine, run, exit.class)
+        disk.checkpoints.delete(id)
+        tell(core => core.onExit(id, exit))
+      }
+    })
+  }
+
+  function stationOf(): Station {
+    return {
+      key,
+      replica: () => (isAwake() ? replica : undefined),
+      lastBeat: () => beat,
+      hear: (from, news, roundTripMs) => tell(core => core.onPresence(from, news, roundTripMs)),
+      away: other => tell(core => core.onAway(other))
+    }
+  }
 
   /** The one door to the core. A core that stands still hears it when it goes on. */
   function tell(what: (core: Agent) => void): void {
@@ -91,28 +92,13 @@ export function createMachine(parts: MachineParts) {
     }
     if (!agent || !isAwake()) return
     what(agent)
-    steppedMs = world.now()
-    wakeWithin(tickMs())
+    ticker.stepped()
   }
 
   /** Ticks are close while a claim settles. */
   function tickMs(): number {
     for (const charge of agent?.local.charges.values() ?? []) if (charge.phase === 'claiming') return BUSY_TICK_MS
     return IDLE_TICK_MS
-  }
-
-  function wakeWithin(ms: number): void {
-    if (world.now() + ms >= tick.atMs) return
-    tick = { atMs: world.now() + ms, number: tick.number + 1 }
-    const { number } = tick
-    world.after(ms, () => {
-      if (number !== tick.number) return
-      tick = { atMs: Number.POSITIVE_INFINITY, number: number + 1 }
-      // Every event makes the core take a step: a tick is due only when none came.
-      const restMs = steppedMs + ms - world.now()
-      if (ms === IDLE_TICK_MS && restMs > 0) wakeWithin(Math.min(restMs, tickMs()))
-      else tell(core => core.onTick())
-    })
   }
 
   function flushSoon(): void {
@@ -126,7 +112,7 @@ export function createMachine(parts: MachineParts) {
 
   function ports(log: Replica): Ports {
     return {
-      clock: { now: monotonic, wall },
+      clock: clocks,
       log: { pool: () => log.pool, append: drafts => append(log, drafts) },
       mesh: {
         announce(news) {
@@ -152,7 +138,10 @@ export function createMachine(parts: MachineParts) {
         }
       },
       bundles: { want: ({ digest }) => fetchBundle(digest) },
-      note: (message, fields) => world.note(`${name} ${message} ${JSON.stringify(fields)}`)
+      note(message, fields) {
+        world.note(`${name} ${message} ${JSON.stringify(fields)}`)
+        if (message === 'lost a claim') watch.frees(machine, `${fields.sweep}-${fields.trial}-${fields.attempt}`)
+      }
     }
   }
 
@@ -177,19 +166,11 @@ export function createMachine(parts: MachineParts) {
     })
   }
 
-  function monotonic(): number {
-    return plan.clockMs + world.now() - stoodStillMs
-  }
-
-  function wall(): number {
-    return 1.7e12 + world.now() + wallJumpMs
-  }
-
   function onChanged(writers: readonly string[]): void {
     world.note(`${name} folds ${writers.length} of ${replica?.pool.entries}`)
     network.spread(station)
     // A change is told to peers at most once a second: the tick after that tells the rest.
-    wakeWithin(LIMITS.presenceMinMs)
+    ticker.within(LIMITS.presenceMinMs)
     tell(core => core.onLogChanged(writers))
     watch.folded(machine, writers)
   }
@@ -206,8 +187,8 @@ export function createMachine(parts: MachineParts) {
       machine: key,
       member: plan.member,
       newLogKey: incarnation => digestOf(`log/${parts.scenario.seed}/${name}/${incarnation}/${life}`),
-      now: () => world.now(),
-      wall,
+      now: world.now,
+      wall: clocks.wall,
       onChanged: writers => now === life && onChanged(writers),
       onRejected: rejection => watch.rejected(machine, rejection),
       onFork: body => watch.forked(machine, body)
@@ -228,14 +209,14 @@ export function createMachine(parts: MachineParts) {
     world.note(`${name} ${how}`)
     watch.killed(machine, runner.running())
     for (const { attempt, ranMs } of runner.running()) keepCheckpoint(attempt.id, attempt.sweep, ranMs)
-    if (state === 'asleep') stoodStillMs += world.now() - asleepSinceMs
+    clocks.goOn()
     runner.kill()
     life++
     state = 'off'
     agent = undefined
     replica = undefined
     beat = undefined
-    tick = { atMs: Number.POSITIVE_INFINITY, number: tick.number + 1 }
+    ticker.stop()
     network.refresh()
   }
 
@@ -264,14 +245,14 @@ export function createMachine(parts: MachineParts) {
   function wake(): void {
     if (state !== 'frozen' && state !== 'asleep') return
     world.note(`${name} wakes`)
-    if (state === 'asleep') stoodStillMs += world.now() - asleepSinceMs
+    clocks.goOn()
     state = 'on'
     runner.pause(false)
     network.refresh()
     // Which of the events that waited comes first, or a tick, is chance.
     if (chance.happens(0.5)) tell(core => core.onTick())
     for (const event of inbox.splice(0)) event()
-    wakeWithin(tickMs())
+    ticker.within(tickMs())
   }
 
   const machine = controls()
@@ -324,7 +305,7 @@ export function createMachine(parts: MachineParts) {
         if (state !== 'on') return
         world.note(`${name} freezes`)
         state = 'frozen'
-        tick = { atMs: Number.POSITIVE_INFINITY, number: tick.number + 1 }
+        ticker.stop()
         network.refresh()
       },
 
@@ -332,17 +313,15 @@ export function createMachine(parts: MachineParts) {
         if (state !== 'on') return
         world.note(`${name} sleeps`)
         state = 'asleep'
-        asleepSinceMs = world.now()
+        clocks.stand()
         runner.pause(true)
-        tick = { atMs: Number.POSITIVE_INFINITY, number: tick.number + 1 }
+        ticker.stop()
         network.refresh()
       },
 
       wake,
 
-      jumpClock(ms: number): void {
-        wallJumpMs += ms
-      },
+      jumpClock: clocks.jump,
 
       backUp(): void {
         backup = emptyDisk()

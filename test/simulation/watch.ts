@@ -117,6 +117,11 @@ export function createWatch(scenario: Scenario) {
       claimed.set(machine.key, ids.add(id))
     },
 
+    /** A claim did not hold, and its machine knows: should it hold again, that is no claim too many. */
+    frees(machine: Watched, id: string): void {
+      claimed.get(machine.key)?.delete(id)
+    },
+
     /** A machine's own records are folded: it may not hold more than its devices can train. */
     folded(machine: Watched, writers: readonly string[]): void {
       if (!writers.includes(machine.key)) return
