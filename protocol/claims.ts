@@ -6,7 +6,16 @@
  */
 import { idOf } from './hash.js'
 import { LIMITS } from './limits.js'
-import type { Attempt, Phase, Result, Standing, Trial } from './pool/pool.js'
+import {
+  type Attempt,
+  comparePlaces,
+  type Held,
+  type Phase,
+  type Result,
+  type Standing,
+  type Sweep,
+  type Trial
+} from './pool/pool.js'
 import type { ResultClass } from './records/record.js'
 
 /** What a result does to its trial (rule C9). */
@@ -38,6 +47,15 @@ export function holderOf(sweep: string, trial: number, attempt: Attempt): string
   )
 }
 
+/** True when a machine claimed an attempt as a backup of one that is under way elsewhere (rule C11). */
+export function isBackup(
+  sweep: Sweep | undefined,
+  about: { trial: number; attempt: number },
+  machine: string
+): boolean {
+  return sweep?.trials.get(about.trial)?.attempts.get(about.attempt)?.claims.get(machine)?.backup === true
+}
+
 /** True for a trial that nobody ever attempted, as far as is known. */
 export function isFresh({ phase, attempt }: Standing): boolean {
   return phase === 'open' && attempt === 0
@@ -53,10 +71,12 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
     trial.index,
     results.filter(result => EFFECTS[result.class] === 'ends')
   )
-  const failures = results
-    .filter(result => EFFECTS[result.class] !== 'ends')
-    .sort((a, b) => a.clock - b.clock || compare(a.machine, b.machine))
-  const held = heldOf(sweep, trial.index, attempts)
+  const failures = results.filter(result => EFFECTS[result.class] !== 'ends').sort(comparePlaces)
+  const underWay = underWayOf(sweep, trial.index, attempts)
+  // A backup takes nothing over (rule C11): the trial stays with whom it backs up, and is the backup's when that ends.
+  const original = underWay.find(each => !each.isBackup)
+  const held = original ?? underWay[0]
+  const backup = original && underWay.find(each => each.isBackup)
   const phase = phaseOf({
     hasResult: ending.length > 0,
     failures,
@@ -67,7 +87,8 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
   return {
     phase,
     attempt: latest?.number ?? 0,
-    ...(phase === 'claimed' && held ? { held } : {}),
+    ...(phase === 'claimed' && held ? { held: heldBy(held) } : {}),
+    ...(phase === 'claimed' && backup ? { backup: heldBy(backup) } : {}),
     ...(result ? { result } : {}),
     replicates,
     failures,
@@ -92,18 +113,21 @@ function isMade({ claims, releases, results }: Attempt): boolean {
 }
 
 /**
- * The newest attempt whose holder neither gave it back nor has a result for it.
+ * The attempts whose holder neither gave them back nor has a result for them, newest first.
  *
  * Not only the latest one: when a machine that was taken for dead turns out to be alive, whoever took its trial over
  * gives way (rule C5), and the earlier attempt is still under way.
  */
-function heldOf(sweep: string, trial: number, attempts: readonly Attempt[]): Standing['held'] {
-  for (const attempt of [...attempts].reverse()) {
+function underWayOf(sweep: string, trial: number, attempts: readonly Attempt[]): (Held & { isBackup: boolean })[] {
+  return [...attempts].reverse().flatMap(attempt => {
     const holder = holderOf(sweep, trial, attempt)
-    if (holder === undefined || attempt.releases.has(holder) || attempt.results.has(holder)) continue
-    return { attempt: attempt.number, holder }
-  }
-  return undefined
+    if (holder === undefined || attempt.releases.has(holder) || attempt.results.has(holder)) return []
+    return [{ attempt: attempt.number, holder, isBackup: attempt.claims.get(holder)?.backup === true }]
+  })
+}
+
+function heldBy({ attempt, holder }: Held): Held {
+  return { attempt, holder }
 }
 
 function phaseOf(facts: { hasResult: boolean; failures: readonly Result[]; attempts: number; isHeld: boolean }): Phase {
@@ -121,6 +145,7 @@ function phaseOf(facts: { hasResult: boolean; failures: readonly Result[]; attem
 
 /** The canonical result first (rule C8): by class, then attempt, then hash. The others are replicates. */
 function inOrder(sweep: string, trial: number, results: readonly Result[]): Result[] {
+  if (results.length < 2) return [...results] // Hashing costs more than all else that the fold does for a result.
   const ranked = results.map(result => ({
     result,
     order: CLASS_ORDER.indexOf(result.class),
@@ -135,12 +160,20 @@ function inOrder(sweep: string, trial: number, results: readonly Result[]): Resu
  * rendezvous ranking, 0 for the first.
  *
  * @param others  The other eligible machines that this one hears now; this machine itself is not among them.
+ * @param atMost  Counting ends here: whoever looks for the best place need not know how bad a worse one is.
  * Source:        Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998.
  */
-export function rankOf(subject: { sweep: string; trial: number; machine: string }, others: readonly string[]): number {
+export function rankOf(
+  subject: { sweep: string; trial: number; machine: string },
+  others: readonly string[],
+  atMost = others.length
+): number {
+  if (atMost === 0) return 0
   const weight = (machine: string) => idOf('rank', { sweep: subject.sweep, trial: subject.trial, machine })
   const own = weight(subject.machine)
-  return others.filter(machine => weight(machine) < own).length
+  let before = 0
+  for (const machine of others) if (weight(machine) < own && ++before === atMost) break
+  return before
 }
 
 /** Returns how long to wait for rival claims, in ms (rule C3): nothing when alone. */

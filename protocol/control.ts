@@ -32,7 +32,8 @@ export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('files'), sweep }),
   z.object({ method: z.literal('stop'), sweep }),
   z.object({ method: z.literal('trials'), sweep, limit: z.number().int().min(1).max(LIMITS.trialsPerSweep) }),
-  z.object({ method: z.literal('trial'), sweep, trial }),
+  /** `isFull`: with every point of the curve, fetched from the machine that ran it if need be. */
+  z.object({ method: z.literal('trial'), sweep, trial, isFull: z.boolean().optional() }),
   z.object({ method: z.literal('best'), sweep, limit: z.number().int().min(1).max(1000) }),
   z.object({ method: z.literal('logs'), sweep, trial }),
   z.object({ method: z.literal('overview'), sweep: sweep.optional() }),
@@ -101,7 +102,35 @@ export interface DoctorCheck {
   readonly verdict: 'ok' | 'warning' | 'problem'
   readonly detail: string
   readonly hint?: string
+  /** The whole digest of the pool, of the check that is about it. */
+  readonly digest?: string
 }
+
+/** One thing that `verify` looked at. `found`: to know about, and no damage. `wrong`: something does not hold. */
+export interface VerifyCheck {
+  readonly name: string
+  readonly verdict: 'ok' | 'found' | 'wrong'
+  readonly detail: string
+  readonly hint?: string
+}
+
+/** What `verify` found in a home. */
+export interface VerifyView {
+  readonly home: string
+  /** Absent where nothing could be folded. */
+  readonly digest?: string
+  readonly logs: number
+  readonly records: number
+  readonly checks: readonly VerifyCheck[]
+  /** What the parts of the home take on the disk, in bytes. */
+  readonly bytes: Readonly<Record<string, number>>
+}
+
+/** A line of the agent's program while it verifies: how far it is, and at last what it found. */
+export type VerifyLine =
+  | { readonly progress: string }
+  | { readonly found: VerifyView }
+  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly hint?: string } }
 
 /** What each request gets. */
 export interface ControlAnswers {
@@ -121,7 +150,13 @@ export interface ControlAnswers {
   readonly trials: readonly TrialView[]
   readonly trial: TrialView
   readonly best: { readonly sweep: LocalSweepView; readonly trials: readonly TrialView[] }
-  readonly logs: { readonly machineName: string; readonly isWhole: boolean; readonly text: string }
+  /** `missing`: why it is less than its machine kept. */
+  readonly logs: {
+    readonly machineName: string
+    readonly isWhole: boolean
+    readonly text: string
+    readonly missing?: string
+  }
   readonly overview: OverviewView
   readonly doctor: readonly DoctorCheck[]
   readonly down: { readonly attempts: number }

@@ -11,9 +11,20 @@ export * from './hash.js'
 export * from './invariant.js'
 export * from './limits.js'
 export * from './nearest.js'
+export * from './pace.js'
+export * from './pool/digest.js'
 export * from './pool/fold.js'
+export {
+  cutOf,
+  isRemoved,
+  mayRemove,
+  membershipOf,
+  removalDrafts,
+  roleOf
+} from './pool/membership.js'
 export * from './pool/pool.js'
 export * from './presence.js'
+export * from './records/bulk.js'
 export * from './records/codec.js'
 export * from './records/record.js'
 export * from './search/search.js'

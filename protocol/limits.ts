@@ -36,8 +36,22 @@ export const LIMITS = {
   metricsPerResult: 32,
   /** Points of a loss curve kept in a result; the full curve stays on the machine that ran it. */
   curvePoints: 64,
+  /** The end of an attempt's output that others may fetch. */
+  bulkTailChars: 64 * KiB,
+  /** One bulk block: 2,048 points of a curve take at most 104 KiB, an output's end in escapes 384 KiB. */
+  bulkBlockBytes: 512 * KiB,
+  /** Blocks of one bulk log: one for each attempt of one run of an agent. */
+  bulkBlocksPerLog: 2 ** 20,
+  /** What is kept here of one member's curves and outputs; the oldest are forgotten first. */
+  bulkBytesPerMember: 64 * MiB,
+  /** How long whoever looks at a curve waits for a machine that has it. */
+  bulkFetchMs: 15 * SECOND_MS,
   /** Devices that one machine may announce. */
   devicesPerMachine: 64,
+  /** Logs that one removal names, at some 100 bytes each; whoever has more is removed by several records. */
+  cutsPerRemoval: 128,
+  /** Why a member was removed, for people: with all cuts it still fits a record, whatever the script. */
+  reasonChars: 280,
 
   /** A sweep's spec as JSON. Claims and results repeat its parameters, so it must leave them room in a record. */
   specBytes: 12 * KiB,
@@ -84,6 +98,10 @@ export const LIMITS = {
   conflictShareDone: 0.85,
   /** Times that one attempt must need longer than the other to give way for that alone. */
   conflictMargin: 1.25,
+  /** A backup is worth its power only where an attempt still needs longer than this (rule C11). */
+  backupMinLeftMs: 2 * MINUTE_MS,
+  /** Times that the original must still need longer than the backup would: estimates are a guess. */
+  backupMargin: 1.25,
   /** A machine that pays attention to more open trials than this gains nothing: see rule C1. */
   openTrialsConsidered: 256,
 
@@ -109,6 +127,12 @@ export const LIMITS = {
   presenceAwayMs: 45 * SECOND_MS,
   /** Logs that one machine keeps a note of: whoever is in the pool can attest any number. */
   logsKnown: 4096,
+  /** Of those, logs of one member: each unclean stop of one of their machines makes one. */
+  logsPerMember: 512,
+  /** What a member's logs may grow by in a day, in bytes: some 5,000 trials with their curves. */
+  quotaBytesPerDay: 16 * MiB,
+  /** Days that a member's quota adds up to: what a newcomer takes of a member's past at once. */
+  quotaDays: 16,
   /** Logs in one gossip message: 64 KiB hold this many attestations. */
   logsPerGossip: 64,
   /** Machines with which one machine keeps a connection. */
@@ -138,8 +162,28 @@ export const LIMITS = {
 
   /** One request or answer on the control socket. */
   controlBytes: 16 * MiB,
+  /** Below this nothing new begins: room for checkpoints of attempts that run, and for everything else on the disk. */
+  freeSpaceFloorBytes: 512 * MiB,
+  /** Times the floor that must be free before work goes on: else each checkpoint would stop and start it. */
+  freeSpaceMargin: 1.25,
+  /** Free bytes that the store asks for: it opens after a crash, and writes again after a full disk, with 64 MiB. */
+  storeRoomBytes: 66 * MiB,
+  /** Given up when the disk is full: the store's room, and the files' share below. */
+  reserveBytes: 72 * MiB,
+  /** Of the reserve, what is never given to the store: some thousand results. */
+  reserveForFilesBytes: 4 * MiB,
+  /** What is given up at once for a small file: other programs on a full disk take what is free. */
+  reserveStepBytes: 256 * KiB,
+  /** How often the free space is looked at: a checkpoint is written faster, so the floor has room for some. */
+  diskPollMs: 5 * SECOND_MS,
+  /** How long a disk that refused a write although it has free bytes is left alone: a quota, or no inodes. */
+  diskFaultMs: MINUTE_MS,
+  /** Lines of the agent's log that wait for a full disk, in bytes; later ones are counted only. */
+  logWaitingBytes: 64 * KiB,
   /** By then the system has written to the disk what was appended to a log: Linux does so within 35 s. */
   unsyncedMs: 2 * MINUTE_MS,
+  /** How often it is looked whether results may leave the disk: while no peer is met there may be thousands. */
+  resultCheckMs: 5 * SECOND_MS,
   /** The core's tick: how late it may notice that a time is over. */
   tickMs: 250,
   /** A tick that comes later than this means that the machine slept: all timers about others restart. */

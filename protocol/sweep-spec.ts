@@ -61,6 +61,7 @@ export type Distribution = Parameter['distribution']
 export const METHODS = ['grid', 'random'] as const
 export const GOALS = ['minimize', 'maximize'] as const
 export const SUMMARIES = ['last', 'best'] as const
+export const BACKUPS = ['on', 'off'] as const
 export const ON_DUPLICATE = ['resample', 'reuse', 'replicate'] as const
 
 /** A checked sweep. */
@@ -90,7 +91,9 @@ export const sweepSpecSchema = z.object({
   /** Silence of a machine after which another may take its trial over, in ms (rule C6). */
   leaseMs: z.number().int().min(LIMITS.leaseMinMs).max(LIMITS.leaseMaxMs),
   /** An attempt that runs longer than this, in ms, is stopped and counts as failed. */
-  timeLimitMs: z.number().int().min(1).optional()
+  timeLimitMs: z.number().int().min(1).optional(),
+  /** Whether idle machines train slow trials a second time (rule C11). Absent: they do. */
+  backups: z.enum(BACKUPS).optional()
 })
 export type SweepSpec = z.infer<typeof sweepSpecSchema>
 

@@ -16,6 +16,7 @@ export type SweepState = 'arriving' | 'running' | 'done' | 'stopped' | 'failed'
 
 const searches = new WeakMap<Submission['spec'], Search>()
 const cursors = new WeakMap<Sweep, number>()
+const approvals = new WeakMap<object, string>()
 
 /** Returns the search of a submitted sweep: the same object each time, since it remembers what it computed. */
 export function searchOf(submission: Submission): Search {
@@ -64,10 +65,14 @@ export function claimedTrials(sweep: Sweep): number[] {
 
 /** Any member can claim any index: one that the sweep would not start is nobody's work and holds nobody up. */
 function startableOf(sweep: Sweep, phase: Phase): number[] {
+  return startableIn(sweep, phase).sort((a, b) => a - b)
+}
+
+function startableIn(sweep: Sweep, phase: Phase): number[] {
   const { submission } = sweep
-  if (!submission) return []
+  if (!submission || sweep.byPhase[phase].size === 0) return []
   const search = searchOf(submission)
-  return [...sweep.byPhase[phase]].filter(index => isStartable(submission, search, index)).sort((a, b) => a - b)
+  return [...sweep.byPhase[phase]].filter(index => isStartable(submission, search, index))
 }
 
 /**
@@ -85,8 +90,14 @@ function isStartable({ spec }: Submission, search: Search, index: number): boole
  *
  * With the digest alone whoever is in the pool could have another command run in files that were approved.
  */
-export function approvalOf({ spec, bundle }: Pick<Submission, 'spec' | 'bundle'>): string {
-  return digestOf(canonicalJson({ bundle: bundle.digest, command: spec.command, program: spec.program ?? null }))
+export function approvalOf(submission: Pick<Submission, 'spec' | 'bundle'>): string {
+  const known = approvals.get(submission)
+  if (known !== undefined) return known
+  const { spec, bundle } = submission
+  const named = { bundle: bundle.digest, command: spec.command, program: spec.program ?? null }
+  const approval = digestOf(canonicalJson(named))
+  approvals.set(submission, approval)
+  return approval
 }
 
 /** True when a trial ran out of memory on a device that no known device of the pool exceeds (rule C9). */
@@ -102,7 +113,9 @@ export function sweepStateOf(pool: Pool, sweep: Sweep): SweepState {
   if (sweep.stop) return 'stopped'
   if (hasFailedFromTheStart(sweep)) return 'failed'
   const isBusy =
-    claimedTrials(sweep).length > 0 || freshTrials(sweep, 1).length > 0 || reopenedTrials(pool, sweep).length > 0
+    freshTrials(sweep, 1).length > 0 ||
+    startableIn(sweep, 'claimed').length > 0 ||
+    startableIn(sweep, 'open').some(index => !isUnplaceable(pool, sweep.trials.get(index)))
   return isBusy ? 'running' : 'done'
 }
 
@@ -121,12 +134,8 @@ function hasFailedFromTheStart(sweep: Sweep): boolean {
 }
 
 /** Returns how often a machine's own environment failed in a sweep: missing packages, no interpreter, a full disk. */
-export function environmentFailures(sweep: Sweep, machine: string): number {
-  let count = 0
-  for (const trial of sweep.trials.values()) {
-    count += trial.standing.failures.filter(each => each.class === 'environment' && each.machine === machine).length
-  }
-  return count
+export function environmentFailures(sweep: Pick<Sweep, 'environmentFailures'>, machine: string): number {
+  return sweep.environmentFailures.get(machine) ?? 0
 }
 
 /** Returns every sweep in the order in which they were submitted (rule F2), those still arriving last. */

@@ -6,24 +6,40 @@
  * with the smaller place wins. An entry costs its own subject only (rule F3).
  */
 import { isFresh, standingOf } from '../claims.js'
-import { canonicalJson, digestOf, idOf } from '../hash.js'
+import { idOf } from '../hash.js'
 import { LIMITS } from '../limits.js'
 import { poolIdOf } from '../records/codec.js'
-import type { Draft, Entry, LogRecord, RecordKind, RecordOf, Role } from '../records/record.js'
+import type { Draft, Entry, LogRecord, RecordKind, RecordOf } from '../records/record.js'
+import { claimOf, releaseOf, reportOf, resultOf } from './kept.js'
+import { cutOf, isAboutMembership, learn, nameOfPlace, rankNeeded, roleRank, rule } from './membership.js'
 import {
   type Attempt,
   comparePlaces,
+  emptyPool,
+  type Machine,
+  type MembershipEntry,
+  machineOf,
   type Phase,
   type Place,
   type Pool,
+  placeOf,
   type Rejection,
+  type SeenLog,
   type Sweep,
   type Trial
 } from './pool.js'
 
-type Verdict = string | undefined
+/**
+ * Raise it whenever the same records could give another pool, or the shape of the pool changes: a checkpoint that
+ * another version made is thrown away, and everything is folded anew (rule F6).
+ */
+export const FOLD_VERSION = 1
 
-const ROLE_RANK: Readonly<Record<Role, number>> = { viewer: 1, member: 2, owner: 3 }
+/** The standing of every trial that nobody has attempted. */
+const UNTRIED = standingOf('', { index: 0, attempts: new Map() })
+const BEHIND_CUT = 'it lies behind the cut of a removed member'
+
+type Verdict = string | undefined
 
 /**
  * Adds one entry to the pool, and those that waited for what it says.
@@ -32,36 +48,104 @@ const ROLE_RANK: Readonly<Record<Role, number>> = { viewer: 1, member: 2, owner:
  */
 export function applyEntry(pool: Pool, entry: Entry): Rejection | undefined {
   const rejection = foldOrWait(pool, entry)
-  // A loop, not a recursion: a chain of admissions is as long as a liar likes. It grows while it is walked.
   for (const admitted of pool.admitted) foldOrWait(pool, admitted)
   pool.admitted.length = 0
   return rejection
 }
 
+/**
+ * Returns a fresh pool that knows all that this one knows about membership; all entries must be folded into it again.
+ *
+ * Needed once `mustRefold` is true, which only a late change of membership brings about (rule M15). The clock stays:
+ * what this machine writes must come after everything that it ever saw.
+ */
+export function poolToRefold(pool: Pool): Pool {
+  const fresh = emptyPool(pool.id)
+  for (const [author, entries] of pool.said.byAuthor) {
+    fresh.said.byAuthor.set(author, new Map(entries))
+    fresh.entries += entries.size
+  }
+  fresh.said.removals = pool.said.removals
+  fresh.clock = pool.clock
+  rule(fresh)
+  return fresh
+}
+
 function foldOrWait(pool: Pool, entry: Entry): Rejection | undefined {
-  pool.clock = Math.max(pool.clock, entry.record.clock)
-  if (!mayWrite(pool, entry)) {
+  const { record } = entry
+  if (isAboutMembership(record)) return foldMembership(pool, { ...entry, record })
+  const seen = seenLog(pool, entry)
+  if (entry.block >= cutOf(pool, entry)) {
+    seen.keptOutBlock = Math.min(seen.keptOutBlock, entry.block)
+    return reject(pool, entry, BEHIND_CUT)
+  }
+  pool.clock = Math.max(pool.clock, record.clock)
+  const needed = rankNeeded(record)
+  if (roleRank(pool, entry.member) < needed) {
     const waiting = pool.waiting.get(entry.member)
     if (waiting) waiting.push(entry)
     else pool.waiting.set(entry.member, [entry])
     return undefined
   }
-  const reason = foldRecord(pool, entry)
+  const reason = foldRecord(pool, entry, record)
+  if (record.kind !== 'writer-opened') {
+    seen.foldedBlock = Math.max(seen.foldedBlock, entry.block)
+    seen.foldedRank = Math.max(seen.foldedRank, needed)
+  }
   if (reason !== undefined) return reject(pool, entry, reason)
   pool.entries++
   return undefined
 }
 
+function seenLog(pool: Pool, { log, member }: Entry): SeenLog {
+  const known = pool.logs.get(log)
+  if (known) return known
+  const seen: SeenLog = { member, foldedBlock: -1, foldedRank: 0, keptOutBlock: Number.POSITIVE_INFINITY }
+  pool.logs.set(log, seen)
+  return seen
+}
+
+/** Takes in what is said about membership, whether it counts yet or not, and folds what waited for it. */
+function foldMembership(pool: Pool, entry: MembershipEntry): Rejection | undefined {
+  const { record, member } = entry
+  if (record.kind === 'pool-founded') {
+    if (poolIdOf(record) !== pool.id) return reject(pool, entry, 'it founds another pool')
+    if (record.member !== member) return reject(pool, entry, 'only its founder founds the pool')
+  }
+  const isKnown = pool.said.byAuthor.get(member)?.has(nameOfPlace(entry)) === true
+  const changed = learn(pool, entry)
+  if (changed === 'all') reviewEverything(pool)
+  else for (const grown of changed) release(pool, grown)
+  // A founding proves itself.
+  if (entry.block >= cutOf(pool, entry) && record.kind !== 'pool-founded') return reject(pool, entry, BEHIND_CUT)
+  pool.clock = Math.max(pool.clock, record.clock)
+  if (!isKnown) pool.entries++
+  return undefined
+}
+
+/** Everybody's rights may have changed: what was folded is kept where it still holds, and given up where not. */
+function reviewEverything(pool: Pool): void {
+  for (const [log, { member, foldedBlock, foldedRank, keptOutBlock }] of pool.logs) {
+    const cut = cutOf(pool, { member, log })
+    const countsNoMore = foldedBlock >= cut || (foldedBlock >= 0 && roleRank(pool, member) < foldedRank)
+    if (countsNoMore || keptOutBlock < cut) pool.mustRefold = true
+  }
+  for (const machine of [...pool.machines.values(), ...pool.formerMachines.values()]) keepMachine(pool, machine)
+  for (const member of [...pool.waiting.keys()]) if (roleRank(pool, member) > 0) release(pool, member)
+}
+
+/** What waited is folded next, in its order; what still lacks a higher role waits again. */
+function release(pool: Pool, member: string): void {
+  const waiting = pool.waiting.get(member) ?? []
+  pool.waiting.delete(member)
+  for (const entry of waiting) pool.admitted.push(entry)
+}
+
 /** Returns what an entry's record gives to the pool's state; the whole of rule F1 in one switch. */
-function foldRecord(pool: Pool, entry: Entry): Verdict {
-  const record = entry.record
+function foldRecord(pool: Pool, entry: Entry, record: Exclude<LogRecord, MembershipEntry['record']>): Verdict {
   switch (record.kind) {
     case 'writer-opened':
       return undefined // The store has checked the attestation; whose log it is stands in every entry.
-    case 'pool-founded':
-      return foldFounding(pool, entry, record)
-    case 'member-admitted':
-      return foldAdmission(pool, entry, record)
     case 'machine-announced':
       return foldAnnouncement(pool, entry, record)
     case 'sweep-submitted':
@@ -69,83 +153,33 @@ function foldRecord(pool: Pool, entry: Entry): Verdict {
     case 'sweep-stopped':
       return foldStop(pool, entry, record)
     case 'trial-claimed':
-      return foldAttempt(pool, record, attempt => {
-        const { device, parameters } = record
-        return keepFirst(attempt.claims, entry.machine, {
-          ...placeOf(entry),
-          machine: entry.machine,
-          device,
-          parameters
-        })
-      })
+      return foldAttempt(pool, record, ({ claims }) => keepFirst(claims, entry.machine, claimOf(pool, entry, record)))
     case 'trial-released':
-      return foldAttempt(pool, record, attempt =>
-        keepFirst(attempt.releases, entry.machine, { ...placeOf(entry), machine: entry.machine, reason: record.reason })
+      return foldAttempt(pool, record, ({ releases }) =>
+        keepFirst(releases, entry.machine, releaseOf(pool, entry, record))
       )
     case 'attempt-reported':
       // A report changes no trial's standing: rungs and curves are computed from it when they are asked for.
       return foldAttempt(pool, record, attempt => {
         const reports = attempt.reports.get(entry.machine) ?? new Map()
         attempt.reports.set(entry.machine, reports)
-        return keepFirst(reports, record.step, { ...placeOf(entry), value: record.value })
+        return keepFirst(reports, record.step, reportOf(pool, entry, record))
       })
     case 'attempt-finished':
-      return foldResult(pool, entry, record)
+      if ((record.class === 'complete') !== (record.value !== undefined))
+        return 'a complete result has a value, and no other'
+      return foldAttempt(pool, record, ({ claims, results }) =>
+        keepFirst(results, entry.machine, resultOf(pool, entry, record, claims.get(entry.machine)?.parameters))
+      )
   }
-}
-
-/** Who may write what: pool-founded proves itself; everything else needs a role (docs/protocol.md, rule M2). */
-function mayWrite(pool: Pool, entry: Entry): boolean {
-  const kind = entry.record.kind
-  if (kind === 'pool-founded') return true
-  const role = pool.members.get(entry.member)?.role
-  if (!role) return false
-  return ROLE_RANK[role] >= Math.max(...neededFor(entry.record).map(needed => ROLE_RANK[needed]))
-}
-
-function neededFor(record: LogRecord): readonly Role[] {
-  if (record.kind === 'writer-opened' || record.kind === 'machine-announced') return ['viewer']
-  // Nobody grants more than they have. Such a record waits rather than fails: its author may yet be found an owner.
-  return record.kind === 'member-admitted' ? ['member', record.role] : ['member']
-}
-
-function foldFounding(pool: Pool, entry: Entry, record: RecordOf<'pool-founded'>): Verdict {
-  if (poolIdOf(record) !== pool.id) return 'it founds another pool'
-  const place = placeOf(entry)
-  if (pool.founding && comparePlaces(pool.founding, place) <= 0) return 'the pool is founded already'
-  const { name, member, machine, memberName } = record
-  pool.founding = { ...place, name, member, machine }
-  admit(pool, { ...place, key: member, name: memberName, role: 'owner', machine, invite: '' })
-  return undefined
-}
-
-function foldAdmission(pool: Pool, entry: Entry, record: RecordOf<'member-admitted'>): Verdict {
-  const { member, name, role, machine, invite } = record
-  admit(pool, { ...placeOf(entry), key: member, name, role, machine, invite })
-  return undefined
-}
-
-/** Membership only grows: the first admission names the member, the highest role counts. What waited is folded next. */
-function admit(
-  pool: Pool,
-  granted: Place & { key: string; name: string; role: Role; machine: string; invite: string }
-): void {
-  const known = pool.members.get(granted.key)
-  const first = known && comparePlaces(known, granted) <= 0 ? known : granted
-  const role = known && ROLE_RANK[known.role] > ROLE_RANK[granted.role] ? known.role : granted.role
-  pool.members.set(granted.key, { ...first, role })
-  if (known && known.role === role) return
-  const waiting = pool.waiting.get(granted.key) ?? []
-  pool.waiting.delete(granted.key)
-  for (const entry of waiting) pool.admitted.push(entry)
 }
 
 function foldAnnouncement(pool: Pool, entry: Entry, record: RecordOf<'machine-announced'>): Verdict {
   const place = placeOf(entry)
-  const known = pool.machines.get(entry.machine)
+  const known = machineOf(pool, entry.machine)
   if (known && comparePlaces(known, place) >= 0) return undefined // A newer announcement is known already.
   const { name, version, platform, devices } = record
-  pool.machines.set(entry.machine, {
+  keepMachine(pool, {
     ...place,
     key: entry.machine,
     member: entry.member,
@@ -155,6 +189,13 @@ function foldAnnouncement(pool: Pool, entry: Entry, record: RecordOf<'machine-an
     devices
   })
   return undefined
+}
+
+/** Former members' machines stand apart, so that nobody can forget to leave them out (rule M14). */
+function keepMachine({ machines, formerMachines, removed }: Pool, machine: Machine): void {
+  const [home, other] = removed.has(machine.member) ? [formerMachines, machines] : [machines, formerMachines]
+  home.set(machine.key, machine)
+  other.delete(machine.key)
 }
 
 /** A sweep is named by the hash of what it is, so that nobody can submit another one under its name. */
@@ -188,20 +229,6 @@ function foldStop(pool: Pool, entry: Entry, record: RecordOf<'sweep-stopped'>): 
   return undefined
 }
 
-function foldResult(pool: Pool, entry: Entry, record: RecordOf<'attempt-finished'>): Verdict {
-  if ((record.class === 'complete') !== (record.value !== undefined))
-    return 'a complete result has a value, and no other'
-  const { kind, clock, at, sweep, trial, attempt: number, ...result } = record
-  return foldAttempt(pool, record, attempt =>
-    keepFirst(attempt.results, entry.machine, {
-      ...placeOf(entry),
-      ...defined(result),
-      attempt: number,
-      machine: entry.machine
-    })
-  )
-}
-
 /** Finds the record's attempt, lets `change` add to it, and brings the trial's standing up to date. */
 function foldAttempt(
   pool: Pool,
@@ -209,11 +236,7 @@ function foldAttempt(
   change: (attempt: Attempt) => Verdict
 ): Verdict {
   const sweep = sweepIn(pool, record.sweep)
-  const trial = sweep.trials.get(record.trial) ?? {
-    index: record.trial,
-    attempts: new Map(),
-    standing: standingOf(sweep.id, { index: record.trial, attempts: new Map() })
-  }
+  const trial = sweep.trials.get(record.trial) ?? { index: record.trial, attempts: new Map(), standing: UNTRIED }
   const attempt = trial.attempts.get(record.attempt) ?? emptyAttempt(record.attempt)
   const reason = change(attempt)
   if (reason !== undefined) return reason
@@ -224,9 +247,23 @@ function foldAttempt(
 }
 
 function updateStanding(sweep: Sweep, trial: Trial): void {
-  sweep.byPhase[trial.standing.phase].delete(trial.index)
+  const before = trial.standing.phase
+  countEnvironment(sweep, trial, -1)
   trial.standing = standingOf(sweep.id, trial)
-  if (!isFresh(trial.standing)) sweep.byPhase[trial.standing.phase].add(trial.index)
+  countEnvironment(sweep, trial, 1)
+  const { phase } = trial.standing
+  if (phase !== before) sweep.byPhase[before].delete(trial.index)
+  if (!isFresh(trial.standing)) sweep.byPhase[phase].add(trial.index)
+}
+
+/** Counted here, so that who asks at each step does not walk through every trial that ever was. */
+function countEnvironment({ environmentFailures }: Sweep, { standing }: Trial, change: 1 | -1): void {
+  for (const { class: kind, machine } of standing.failures) {
+    if (kind !== 'environment') continue
+    const count = (environmentFailures.get(machine) ?? 0) + change
+    if (count > 0) environmentFailures.set(machine, count)
+    else environmentFailures.delete(machine)
+  }
 }
 
 /** Of two records with the same meaning by the same machine the one with the smaller place counts (rule F2). */
@@ -246,7 +283,7 @@ function sweepIn(pool: Pool, id: string): Sweep {
     done: new Set(),
     quarantined: new Set()
   }
-  const sweep: Sweep = { id, trials: new Map(), byPhase }
+  const sweep: Sweep = { id, trials: new Map(), byPhase, environmentFailures: new Map() }
   pool.sweeps.set(id, sweep)
   return sweep
 }
@@ -255,57 +292,12 @@ function emptyAttempt(number: number): Attempt {
   return { number, claims: new Map(), releases: new Map(), results: new Map(), reports: new Map() }
 }
 
-function placeOf(entry: Entry): Place {
-  return { clock: entry.record.clock, log: entry.log, block: entry.block, index: entry.index, at: entry.record.at }
-}
-
 function reject(pool: Pool, entry: Entry, reason: string): Rejection {
   const rejection = { reason, kind: entry.record.kind, machine: entry.machine, log: entry.log, block: entry.block }
   pool.rejections.count++
   pool.rejections.latest.push(rejection)
   if (pool.rejections.latest.length > LIMITS.rejectionsKept) pool.rejections.latest.shift()
   return rejection
-}
-
-/** Leaves absent fields out, so that the value fits types that tell absent from undefined. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>
-  }
-}
-
-/**
- * Returns the digest of what the pool means: equal at two machines exactly when they agree.
- *
- * Counts of rejections and what waits are left out: they tell of this machine, not of the pool.
- * Cost: the whole pool; asked for by people and tests, never by the core.
- */
-export function poolHash(pool: Pool): string {
-  const sweeps = [...pool.sweeps.values()].map(({ id, submission, stop, trials }) => ({
-    id,
-    submission,
-    stop,
-    trials: [...trials.values()]
-      .sort((a, b) => a.index - b.index)
-      .map(trial => ({ index: trial.index, attempts: plain(trial.attempts) }))
-  }))
-  const { id, founding, members, machines } = pool
-  return digestOf(
-    canonicalJson({
-      id,
-      founding,
-      members: plain(members),
-      machines: plain(machines),
-      sweeps: sweeps.sort((a, b) => (a.id < b.id ? -1 : 1))
-    })
-  )
-}
-
-/** Maps as objects, at every depth: canonical JSON sorts their keys. */
-function plain(value: unknown): unknown {
-  if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [String(key), plain(item)]))
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
 }
 
 /**

@@ -14,6 +14,12 @@ export type Decoded = { readonly record: LogRecord } | { readonly unknownKind: s
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 const encoder = new TextEncoder()
+const [LIST_START, COMMA, LIST_END] = [0x5b, 0x2c, 0x5d] as const
+type Fields = Readonly<Record<string, unknown>>
+/** The longest a number can be, such as -1.2345678901234567e-308; `false` and `null` are shorter. */
+const NUMBER_BYTES = 25
+/** The longest a UTF-16 unit can be: \\u001f. */
+const ESCAPED_BYTES = 6
 
 /**
  * Returns the bytes of one block.
@@ -21,47 +27,58 @@ const encoder = new TextEncoder()
  * Errors: `RECORD_TOO_LARGE` when a record, or all together, break a limit; nothing is written then.
  */
 export function encodeBlock(records: readonly LogRecord[]): Uint8Array {
-  const texts = records.map(record => canonicalJson(record))
-  texts.forEach((text, index) => {
-    if (encoder.encode(text).length <= LIMITS.recordBytes) return
-    throw new PoolError(
-      'RECORD_TOO_LARGE',
-      `A ${records[index]?.kind} record has ${text.length} characters; ${LIMITS.recordBytes} bytes is the limit.`,
-      {
-        hint: 'Shorten what the record carries: fewer parameters, shorter values.'
-      }
-    )
+  const [block, ...more] = encodeBlocks(records)
+  if (more.length === 0) return block ?? joined([])
+  throw new PoolError('RECORD_TOO_LARGE', `A block of ${records.length} records is over the limit.`, {
+    hint: `Write at most ${LIMITS.recordsPerBlock} records and ${LIMITS.blockBytes} bytes at once.`
   })
-  const bytes = encoder.encode(`[${texts.join(',')}]`)
-  if (bytes.length > LIMITS.blockBytes || records.length > LIMITS.recordsPerBlock) {
-    throw new PoolError(
-      'RECORD_TOO_LARGE',
-      `A block of ${records.length} records and ${bytes.length} bytes is over the limit.`,
-      {
-        hint: `Write at most ${LIMITS.recordsPerBlock} records and ${LIMITS.blockBytes} bytes at once.`
-      }
-    )
-  }
-  return bytes
 }
 
-/** Splits records into runs that each fit one block, in order. */
-export function intoBlocks(records: readonly LogRecord[]): LogRecord[][] {
-  const blocks: LogRecord[][] = []
+/**
+ * Returns the bytes of as many blocks as some records need: in order, each as full as its limits allow.
+ *
+ * Errors: `RECORD_TOO_LARGE` when one of the records is; nothing is written then.
+ */
+export function encodeBlocks(records: readonly LogRecord[]): Uint8Array[] {
+  const blocks: Uint8Array[][] = []
   let room = 0
   for (const record of records) {
-    const bytes = encoder.encode(canonicalJson(record)).length + 1
+    const bytes = encodeRecord(record)
     const last = blocks.at(-1)
-    if (last && bytes <= room && last.length < LIMITS.recordsPerBlock) {
-      last.push(record)
-      room -= bytes
-    } else {
-      blocks.push([record])
+    if (last && bytes.length < room && last.length < LIMITS.recordsPerBlock) last.push(bytes)
+    else {
+      blocks.push([bytes])
       // Two brackets, and no comma after the last record.
-      room = LIMITS.blockBytes - bytes - 1
+      room = LIMITS.blockBytes - 1
     }
+    room -= bytes.length + 1
   }
-  return blocks
+  return blocks.map(joined)
+}
+
+function encodeRecord(record: LogRecord): Uint8Array {
+  const bytes = encoder.encode(canonicalJson(record))
+  if (bytes.length <= LIMITS.recordBytes) return bytes
+  throw new PoolError(
+    'RECORD_TOO_LARGE',
+    `A ${record.kind} record has ${bytes.length} bytes; ${LIMITS.recordBytes} is the limit.`,
+    { hint: 'Shorten what the record carries: fewer parameters, shorter values.' }
+  )
+}
+
+/** Returns records as one JSON list. */
+function joined(records: readonly Uint8Array[]): Uint8Array {
+  const commas = Math.max(0, records.length - 1)
+  const block = new Uint8Array(records.reduce((sum, { length }) => sum + length, 2 + commas))
+  let at = 0
+  block[at++] = LIST_START
+  records.forEach((bytes, index) => {
+    if (index > 0) block[at++] = COMMA
+    block.set(bytes, at)
+    at += bytes.length
+  })
+  block[at] = LIST_END
+  return block
 }
 
 /**
@@ -94,17 +111,41 @@ function decodeRecord(item: unknown): Decoded {
   if (!parsed.success)
     return { hole: `a ${kind} that breaks its shape at ${parsed.error.issues[0]?.path.join('.') || 'its top'}` }
   const record = parsed.data as LogRecord
-  if (encoder.encode(canonicalJson(record)).length > LIMITS.recordBytes) return { hole: `a ${kind} that is too large` }
+  if (isTooLarge(record)) return { hole: `a ${kind} that is too large` }
   return { record }
 }
 
-function isTooDeep(item: unknown): boolean {
-  let level: unknown[] = [item]
-  for (let depth = 0; depth <= LIMITS.recordDepth; depth++) {
-    level = level.flatMap(each => (each !== null && typeof each === 'object' ? Object.values(each) : []))
-    if (level.length === 0) return false
+/**
+ * True when lists and maps stand inside each other more than `LIMITS.recordDepth` times.
+ *
+ * @param room  How many more levels may follow: what is called again is called that many times at most.
+ */
+export function isTooDeep(item: unknown, room: number = LIMITS.recordDepth): boolean {
+  if (item === null || typeof item !== 'object') return false
+  const values: readonly unknown[] = Array.isArray(item) ? item : Object.values(item)
+  return values.length > 0 && (room === 0 || values.some(value => isTooDeep(value, room - 1)))
+}
+
+function isTooLarge(record: LogRecord): boolean {
+  // Most records are far from the limit: then a guess that is never too small spares their whole text.
+  return bytesAtMost(record) > LIMITS.recordBytes && encoder.encode(canonicalJson(record)).length > LIMITS.recordBytes
+}
+
+/** Returns a bound of a value's bytes as canonical JSON: with numbers as long as they get, and characters escaped. */
+function bytesAtMost(value: unknown): number {
+  switch (typeof value) {
+    case 'string':
+      return 2 + ESCAPED_BYTES * value.length
+    case 'object': {
+      if (value === null) return NUMBER_BYTES
+      let sum = 2
+      if (Array.isArray(value)) for (const item of value) sum += 1 + bytesAtMost(item)
+      else for (const key of Object.keys(value)) sum += 2 + bytesAtMost(key) + bytesAtMost((value as Fields)[key])
+      return sum
+    }
+    default:
+      return NUMBER_BYTES
   }
-  return true
 }
 
 /** Returns the pool's name for itself: the digest of its founding, so that nobody can found the same pool again. */

@@ -65,6 +65,10 @@ export const attestationSchema = z.object({
 })
 export type Attestation = z.infer<typeof attestationSchema>
 
+/** A block of a bulk log: `bulk.ts` says what is in it. */
+export const bulkPlaceSchema = z.object({ log: keyHex, block: count.max(LIMITS.bulkBlocksPerLog - 1) })
+export type BulkPlace = z.infer<typeof bulkPlaceSchema>
+
 const kinds = {
   'writer-opened': z.object({ kind: z.literal('writer-opened'), ...stamp, ...attestationSchema.shape }),
   'pool-founded': z.object({
@@ -84,6 +88,14 @@ const kinds = {
     role: z.enum(ROLES),
     machine: keyHex,
     invite: idHex
+  }),
+  'member-removed': z.object({
+    kind: z.literal('member-removed'),
+    ...stamp,
+    member: keyHex,
+    /** How many blocks of each log count; a log that no removal of the member names counts for nothing. */
+    cuts: z.array(z.object({ log: keyHex, length: count })).max(LIMITS.cutsPerRemoval),
+    reason: z.string().max(LIMITS.reasonChars).optional()
   }),
   'machine-announced': z.object({
     kind: z.literal('machine-announced'),
@@ -112,13 +124,17 @@ const kinds = {
     ...stamp,
     ...aboutAttempt,
     device: deviceId,
-    parameters
+    parameters,
+    /** The trial is under way elsewhere, and stays so: this claim takes nothing over (rule C11). */
+    backup: z.literal(true).optional()
   }),
   'trial-released': z.object({
     kind: z.literal('trial-released'),
     ...stamp,
     ...aboutAttempt,
-    reason: z.enum(RELEASE_REASONS)
+    reason: z.enum(RELEASE_REASONS),
+    /** How long it had trained; absent when it never did. */
+    seconds: finite.min(0).optional()
   }),
   'attempt-reported': z.object({
     kind: z.literal('attempt-reported'),
@@ -143,7 +159,9 @@ const kinds = {
     seconds: finite.min(0),
     device: z.object({ id: deviceId, model: name, memoryBytes: count }),
     message: z.string().max(LIMITS.messageChars).optional(),
-    tail: z.string().max(LIMITS.tailChars).optional()
+    tail: z.string().max(LIMITS.tailChars).optional(),
+    /** Where the full curve and the end of the output stand, for whoever looks at them. */
+    bulk: bulkPlaceSchema.optional()
   })
 } as const
 

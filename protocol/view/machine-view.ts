@@ -23,7 +23,7 @@ export interface MachineView {
   readonly devices: readonly (Device | KnownDevice)[]
   readonly running: readonly RunningAttempt[]
   readonly paused?: string
-  /** Attempts of this machine that ended with a result that counts or could count, and all the seconds it trained. */
+  /** Attempts of this machine that trained to an end that counts or could count, and all the seconds it trained. */
   readonly trialsFinished: number
   readonly secondsTrained: number
 }
@@ -62,18 +62,26 @@ export function machinesView(pool: Pool, live: Live): MachineView[] {
   )
 }
 
-function workDone(pool: Pool): Map<string, { finished: number; seconds: number }> {
-  const done = new Map<string, { finished: number; seconds: number }>()
+interface Work {
+  readonly finished: number
+  readonly seconds: number
+}
+
+function workDone(pool: Pool): Map<string, Work> {
+  const done = new Map<string, Work>()
+  const add = (machine: string, { finished, seconds }: Work) => {
+    const work = done.get(machine) ?? { finished: 0, seconds: 0 }
+    done.set(machine, { finished: work.finished + finished, seconds: work.seconds + seconds })
+  }
   for (const sweep of pool.sweeps.values()) {
-    for (const trial of sweep.trials.values()) {
-      const { result, replicates, failures } = trial.standing
-      const counting = result ? [result, ...replicates] : []
-      for (const each of [...counting, ...failures]) {
-        const work = done.get(each.machine) ?? { finished: 0, seconds: 0 }
-        done.set(each.machine, {
-          finished: work.finished + (counting.includes(each) ? 1 : 0),
-          seconds: work.seconds + each.seconds
-        })
+    for (const { standing, attempts } of sweep.trials.values()) {
+      const { result, replicates, failures } = standing
+      // What was stopped with its sweep was trained, and finished nothing.
+      for (const each of result ? [result, ...replicates] : [])
+        add(each.machine, { finished: each.class === 'stopped' ? 0 : 1, seconds: each.seconds })
+      for (const { machine, seconds } of failures) add(machine, { finished: 0, seconds })
+      for (const { releases } of attempts.values()) {
+        for (const { machine, seconds = 0 } of releases.values()) add(machine, { finished: 0, seconds })
       }
     }
   }

@@ -1,7 +1,7 @@
 /**
  * Sweeps as people see them: how far, how good, what went wrong.
  */
-import type { Pool, Result, Sweep } from '../pool/pool.js'
+import { machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
 import { claimedTrials, isUnplaceable, type SweepState, searchOf, sweepStateOf, sweepsInOrder } from '../sweeps.js'
 import type { Live } from './live.js'
 import { rankedTrials, type TrialView, trialView } from './trial-view.js'
@@ -19,17 +19,22 @@ export interface SweepView {
   readonly program: string
   /** What an attempt runs, macros unexpanded: approved together with the bundle. */
   readonly command: readonly string[]
-  /** `failed` counts quarantined trials and those that fit no known device. */
+  /**
+   * `done` counts trials that were trained to an end, and those that reuse one. `stopped`: the sweep was stopped while
+   * they ran. `failed`: in quarantine, or they fit no known device.
+   */
   readonly trials: {
     readonly total: number
     readonly done: number
+    readonly stopped: number
     readonly running: number
     readonly waiting: number
     readonly failed: number
   }
   readonly diverged: number
-  /** Attempts whose work was lost or repeated: results beyond the first for a trial, and claims taken over. */
-  readonly replicates: number
+  /** What was trained beside the results that count: see `repeatedIn`. */
+  readonly repeated: Repeated
+  /** All device time that is known of: of results, of failures, of what was repeated. */
   readonly secondsTrained: number
   readonly best?: TrialView
   /** The latest failure, in the program's own words. */
@@ -41,6 +46,12 @@ export interface SweepView {
   }
   /** Machines here now that run it. */
   readonly runners: readonly string[]
+}
+
+/** Trainings of trials of which another training counts, and their device time. */
+export interface Repeated {
+  readonly attempts: number
+  readonly seconds: number
 }
 
 /** Returns every sweep of the pool, the newest first. Sweeps that have not arrived yet are left out. */
@@ -58,15 +69,14 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
   const total = searchOf(submission).trials
   const results: Result[] = []
   const failures: Result[] = []
-  let replicates = 0
   for (const { standing } of sweep.trials.values()) {
     if (standing.result) results.push(standing.result)
-    replicates += standing.replicates.length
     failures.push(...standing.failures)
   }
+  const repeated = repeatedIn(sweep)
   const unplaceable = [...sweep.byPhase.open].filter(index => isUnplaceable(pool, sweep.trials.get(index))).length
   const failed = sweep.byPhase.quarantined.size + unplaceable
-  const done = doneCount(sweep)
+  const { done, stopped } = endedIn(sweep)
   const running = claimedTrials(sweep).length
   const [best] = rankedTrials(pool, sweep, 1)
   const last = failures.sort((a, b) => a.clock - b.clock).at(-1)
@@ -81,10 +91,10 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     bundle: { digest: bundle.digest, files: bundle.files, bytes: bundle.bytes },
     program: spec.program ?? spec.command.join(' '),
     command: spec.command,
-    trials: { total, done, running, waiting: Math.max(0, total - done - running - failed), failed },
+    trials: { total, done, stopped, running, waiting: Math.max(0, total - done - stopped - running - failed), failed },
     diverged: results.filter(result => result.class === 'diverged').length,
-    replicates,
-    secondsTrained: [...results, ...failures].reduce((sum, result) => sum + result.seconds, 0),
+    repeated,
+    secondsTrained: secondsOf([...results, ...failures]) + repeated.seconds,
     ...(best === undefined ? {} : { best: trialView(pool, sweep, best, live) }),
     ...(last
       ? {
@@ -103,16 +113,44 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
   }
 }
 
-/** Trials with a result, and those that reuse one (rule C10). */
-function doneCount(sweep: Sweep): number {
-  if (sweep.submission?.spec.onDuplicate !== 'reuse') return sweep.byPhase.done.size
+/**
+ * Returns what a sweep's machines trained of a trial beside the training that counts: replicates, attempts that lost a
+ * late conflict (rule C5), and backups or what they backed up (rule C11), whichever was stopped.
+ *
+ * Trials are addressed by their index, so machines that are apart cannot train more of them than there are; they can
+ * train the same ones twice. This is how often they did.
+ */
+export function repeatedIn(sweep: Sweep): Repeated {
+  const replicates: number[] = []
+  const givenBack: number[] = []
+  for (const { standing, attempts } of sweep.trials.values()) {
+    replicates.push(...standing.replicates.map(result => result.seconds))
+    for (const { releases, results } of attempts.values()) {
+      for (const { reason, machine, seconds = 0 } of releases.values())
+        if (reason === 'lost-claim' && !results.has(machine)) givenBack.push(seconds)
+    }
+  }
+  const all = [...replicates, ...givenBack]
+  return { attempts: all.length, seconds: all.reduce((sum, seconds) => sum + seconds, 0) }
+}
+
+function secondsOf(results: readonly Result[]): number {
+  return results.reduce((sum, result) => sum + result.seconds, 0)
+}
+
+/** Trials that were trained to an end, those that reuse one (rule C10), and those whose end was the sweep's. */
+function endedIn(sweep: Sweep): { done: number; stopped: number } {
+  const isStopped = (index: number) => sweep.trials.get(index)?.standing.result?.class === 'stopped'
+  const stopped = [...sweep.byPhase.done].filter(isStopped).length
+  const done = sweep.byPhase.done.size - stopped
+  if (sweep.submission?.spec.onDuplicate !== 'reuse') return { done, stopped }
   const search = searchOf(sweep.submission)
   let reused = 0
   for (let index = 0; index < search.trials; index++) {
     const of = search.trialAt(index)?.duplicateOf
-    if (of !== undefined && sweep.byPhase.done.has(of)) reused++
+    if (of !== undefined && sweep.byPhase.done.has(of) && !isStopped(of)) reused++
   }
-  return sweep.byPhase.done.size + reused
+  return { done: done + reused, stopped }
 }
 
 function trialOf(sweep: Sweep, result: Result): number {
@@ -122,5 +160,5 @@ function trialOf(sweep: Sweep, result: Result): number {
 
 /** Returns a machine's name for people: as announced, else the start of its key. */
 export function nameOf(pool: Pool, machine: string): string {
-  return pool.machines.get(machine)?.name ?? machine.slice(0, 8)
+  return machineOf(pool, machine)?.name ?? machine.slice(0, 8)
 }

@@ -2,7 +2,7 @@
  * Trials as people see them: parameters, the value that counts, and the story of each attempt.
  */
 import { holderOf } from '../claims.js'
-import type { Attempt, Pool, Sweep } from '../pool/pool.js'
+import { type Attempt, machineOf, type Pool, type Sweep } from '../pool/pool.js'
 import type { Parameters } from '../sweep-spec.js'
 import { isUnplaceable, parametersOf, searchOf } from '../sweeps.js'
 import type { Live } from './live.js'
@@ -23,6 +23,8 @@ export interface AttemptView {
   readonly machine: string
   readonly machineName: string
   readonly device: string
+  /** Present when it backs up a slow attempt of another machine (rule C11). */
+  readonly backup?: true
   /** `claimed` and `running`: under way. `silent`: its machine is not heard. `yielded`: another claim held. */
   readonly state:
     | 'claimed'
@@ -65,6 +67,8 @@ export interface TrialView {
   /** Values of other complete attempts of this trial. */
   readonly replicates: readonly number[]
   readonly attempts: readonly AttemptView[]
+  /** Why the curve has fewer points than its machine kept; only where all were asked for. */
+  readonly missing?: string
 }
 
 /** Returns one trial, whether or not anybody touched it yet. `index` must be one of the sweep's. */
@@ -146,7 +150,8 @@ function attemptViews(pool: Pool, sweep: Sweep, index: number, attempt: Attempt,
       attempt: attempt.number,
       machine,
       machineName: machineName(pool, live, machine),
-      device: result?.device.id ?? claim?.device ?? ''
+      device: result?.device.id ?? claim?.device ?? '',
+      ...optional('backup', claim?.backup)
     }
     if (result) {
       const { class: state, seconds } = result
@@ -186,7 +191,7 @@ function curveSoFar(attempt: Attempt | undefined, holder: string | undefined): [
 }
 
 function machineName(pool: Pool, live: Live, machine: string): string {
-  return live.machines.get(machine)?.beat.name ?? pool.machines.get(machine)?.name ?? machine.slice(0, 8)
+  return live.machines.get(machine)?.beat.name ?? machineOf(pool, machine)?.name ?? machine.slice(0, 8)
 }
 
 /** A field that is there only when it has a value. */

@@ -104,7 +104,7 @@ function anyDraft(log: readonly Entry[], draw: Draw): Draft {
   const member = log[0]?.member ?? ''
   switch (draw.integer(16)) {
     case 0:
-      return anyAdmission(draw)
+      return draw.once(4) ? anyRemoval(log, draw) : anyAdmission(draw)
     case 1:
     case 14:
     case 15:
@@ -136,6 +136,14 @@ function anyAdmission(draw: Draw): Draft {
   // Four in five are told apart from one another by name, so that it shows whose admission names the member.
   const name = draw.once(5) ? member : `${member}-${draw.integer(100)}`
   return { ...admission(member, member.slice(0, 1), draw.pick(ROLES)), name }
+}
+
+/** Anybody of anybody, themselves included: most of them do not count. */
+function anyRemoval(log: readonly Entry[], draw: Draw): Draft {
+  const member = draw.pick(MEMBERS)
+  const lengths = (MACHINES[member] ?? []).map(machine => ({ log: keyOf(`${machine}1`), length: draw.integer(20) }))
+  const cuts = draw.once(2) ? lengths : [{ log: log[0]?.log ?? '', length: draw.integer(20) }]
+  return { kind: 'member-removed', member: keyOf(member), cuts, ...(draw.once(2) ? { reason: 'quarrel' } : {}) }
 }
 
 /** Now and then of another pool: it founds nothing here. */

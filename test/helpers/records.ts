@@ -15,6 +15,7 @@ import {
   type LogRecord,
   type Pool,
   poolIdOf,
+  poolToRefold,
   type RecordOf,
   type ResultClass,
   type SweepSpec,
@@ -109,10 +110,11 @@ export function createWriter(member: string, machine: string, log = `${machine}1
   }
 }
 
-/** Returns the pool that entries give, in this order of arrival. */
+/** Returns the pool that entries give, in this order of arrival; all of them again if a removal asks for it. */
 export function foldAll(entries: readonly Entry[], pool: Pool = emptyPool(POOL)): Pool {
+  const isFresh = pool.entries === 0
   for (const entry of entries) applyEntry(pool, entry)
-  return pool
+  return isFresh && pool.mustRefold ? foldAll(entries, poolToRefold(pool)) : pool
 }
 
 /** Returns the record that admits a member with its machine, by short names. */
@@ -124,6 +126,16 @@ export function admission(member: string, machine: string, role: RecordOf<'membe
     role,
     machine: keyOf(machine),
     invite: idFor(`invite of ${member}`)
+  } satisfies Draft
+}
+
+/** Returns the record that removes a member, by short names: of each log as many blocks count as `cuts` says. */
+export function removal(member: string, cuts: Readonly<Record<string, number>> = {}, reason?: string) {
+  return {
+    kind: 'member-removed',
+    member: keyOf(member),
+    cuts: Object.entries(cuts).map(([log, length]) => ({ log: keyOf(log), length })),
+    ...(reason === undefined ? {} : { reason })
   } satisfies Draft
 }
 

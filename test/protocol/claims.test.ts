@@ -22,7 +22,12 @@ type Name = keyof typeof OWNERS
 const SWEEP = sweepIdOf(submission(), keyOf('ann'))
 
 /** What happened to trial 0, in short: machine, attempt, and a claim, a release or how it ended. */
-type Event = readonly [machine: Name, attempt: number, what: 'claim' | 'release' | ResultClass, value?: number]
+type Event = readonly [
+  machine: Name,
+  attempt: number,
+  what: 'claim' | 'backup' | 'report' | 'release' | ResultClass,
+  value?: number
+]
 
 /** Returns the standing of trial 0 after the events; the first is the oldest. */
 function standingAfter(...events: readonly Event[]): Standing | undefined {
@@ -46,10 +51,14 @@ function entriesOf(events: readonly Event[]): Entry[] {
     const about = { sweep: SWEEP, trial: 0, attempt }
     // Each event in a log of its own: every order of arrival is then possible.
     const writer = createWriter(OWNERS[machine], machine, `${machine}-event-${n}`)
-    if (what === 'claim') {
-      const parameters = { x: attempt }
-      return writer.write({ kind: 'trial-claimed', ...about, device: 'gpu0', parameters }, n + 1)
+    if (what === 'claim' || what === 'backup') {
+      const backup = what === 'backup' ? { backup: true as const } : {}
+      return writer.write(
+        { kind: 'trial-claimed', ...about, device: 'gpu0', parameters: { x: attempt }, ...backup },
+        n + 1
+      )
     }
+    if (what === 'report') return writer.write({ kind: 'attempt-reported', ...about, step: 1, value: 1 }, n + 1)
     if (what === 'release') return writer.write({ kind: 'trial-released', ...about, reason: 'owner' }, n + 1)
     const changes: Partial<RecordOf<'attempt-finished'>> = value === undefined ? {} : { value }
     return writer.write(resultOf(about, what, changes), n + 1)
@@ -169,6 +178,26 @@ t.test('quarantine: the claim on the last attempt ends its trial, for nobody cou
 t.test('a claim far ahead counts once the attempts before it are known: one record uses up no trial', async t => {
   t.match(standingAfter(['a', LIMITS.attemptsPerTrial, 'claim']), { phase: 'open', attempt: 0 })
   t.match(standingAfter(['b', 2, 'claim'], ['a', 1, 'claim']), { phase: 'claimed', attempt: 2 })
+})
+
+t.test('a report alone makes no attempt, so that it cannot fill a gap either (rule C2)', async t => {
+  t.match(standingAfter(['a', 1, 'report'], ['b', 2, 'claim']), { phase: 'open', attempt: 0 })
+})
+
+t.test('a backup takes nothing over: the trial is held by the newest attempt that is none (rule C11)', async t => {
+  const [a, b, c] = MACHINES.map(keyOf)
+  const held = (attempt: number, holder: string | undefined) => ({ attempt, holder })
+  const both = standingAfter(['a', 1, 'claim'], ['b', 2, 'backup'])
+  t.match(both, { phase: 'claimed', attempt: 2, held: held(1, a), backup: held(2, b) })
+  const taken = standingAfter(['a', 1, 'claim'], ['b', 2, 'backup'], ['c', 3, 'claim'])
+  t.match(taken, { attempt: 3, held: held(3, c), backup: held(2, b) }, 'a claim after it takes over as ever')
+  const given = standingAfter(['a', 1, 'claim'], ['b', 2, 'backup'], ['a', 1, 'release'])
+  t.match(given, { phase: 'claimed', held: held(2, b) })
+  t.notOk(given?.backup, 'then it backs up nothing any more')
+  t.match(standingAfter(['b', 1, 'backup']), { phase: 'claimed', held: held(1, b) }, 'there is nothing to back up')
+  const done = standingAfter(['a', 1, 'claim'], ['b', 2, 'backup'], ['b', 2, 'complete'])
+  t.match(done, { phase: 'done', result: { attempt: 2 } })
+  t.notOk(done?.backup ?? done?.held)
 })
 
 t.test('rank: each trial has exactly one first machine (rule C1)', async t => {

@@ -6,7 +6,7 @@ import {
   decodeBlock,
   type Entry,
   encodeBlock,
-  intoBlocks,
+  encodeBlocks,
   LIMITS,
   type LogRecord,
   PoolError,
@@ -128,7 +128,7 @@ t.test('what is written is read back, in order', async t => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 60 }), (seed, size) => {
       const written = records(seed, size)
-      const places = intoBlocks(written).flatMap(block => decodeBlock(encodeBlock(block)))
+      const places = encodeBlocks(written).flatMap(decodeBlock)
       return canonicalJson(recordsIn(places)) === canonicalJson(written) && places.length === written.length
     })
   )
@@ -197,30 +197,64 @@ t.test('limits: what is too large is refused by its writer and a hole at its rea
   t.throws(() => encodeBlock(Array.from({ length: 30 }, () => wide)), refusal, 'together they are too many bytes')
 })
 
-t.test('intoBlocks: every record in order, each block within its limits and as full as they allow', async t => {
+t.test('too large is what has more bytes as canonical JSON, whatever it is made of', async t => {
+  const about = { sweep: idFor('sweep'), trial: 0, attempt: 1 }
+  const chars = ['x', 'é', '€', '\u0001', '"', '\ud800', '😀'] as const
+  const seen = { fits: 0, isTooLarge: 0 }
+  const anyPart = fc.tuple(fc.constantFrom(...chars), fc.integer({ min: 0, max: 400 }))
+  const anyMetrics = fc.array(fc.constantFrom(0, -1.2345678901234567e-308, 1e20, 0.1), { maxLength: 32 })
+  fc.assert(
+    fc.property(fc.array(anyPart, { minLength: 20, maxLength: 24 }), anyMetrics, (parts, numbers) => {
+      const parameters = Object.fromEntries(parts.map(([char, count], n) => [`p${n}`, char.repeat(count)]))
+      const metrics = Object.fromEntries(numbers.map((value, n) => [`m${n}`, value]))
+      const record: LogRecord = { ...resultOf(about, 'error', { parameters, metrics }), clock: 1, at: 1 }
+      const fits = utf8(canonicalJson(record)).length <= LIMITS.recordBytes
+      seen[fits ? 'fits' : 'isTooLarge']++
+      const [place] = decodeBlock(utf8(`[${JSON.stringify(record)}]`))
+      return place !== undefined && 'record' in place === fits
+    }),
+    { numRuns: 300 }
+  )
+  t.ok(seen.fits > 30 && seen.isTooLarge > 30, JSON.stringify(seen))
+})
+
+t.test('the last level of lists that a record may have, and the first that it may not', async t => {
+  const lists = (depth: number) => `${'['.repeat(depth)}7${']'.repeat(depth)}`
+  const block = (depth: number) => utf8(`[${canonicalJson(report).replace('{', `{"added":${lists(depth)},`)}]`)
+  t.same(decodeBlock(block(LIMITS.recordDepth - 1)), [{ record: report }])
+  t.match(decodeBlock(block(LIMITS.recordDepth)), [{ hole: /inside each other/ }])
+  t.same(decodeBlock(utf8(`[${canonicalJson(report).replace('{', `{"added":${'['.repeat(16)}${']'.repeat(16)},`)}]`)), [
+    { record: report }
+  ])
+})
+
+t.test('encodeBlocks: every record in order, each block within its limits and as full as they allow', async t => {
   const sizes = fc.array(fc.integer({ min: 0, max: LIMITS.messageChars }), { maxLength: 400 })
   const about = { sweep: idFor('sweep'), trial: 0, attempt: 1 }
   const sized = (chars: number) => ({ ...resultOf(about, 'error', { message: 'é'.repeat(chars) }), clock: 1, at: 1 })
   fc.assert(
     fc.property(sizes, chars => {
       const all = chars.map(sized)
-      const blocks = intoBlocks(all)
-      for (const block of blocks) encodeBlock(block)
+      const bytes = encodeBlocks(all)
+      const blocks = bytes.map(block => recordsIn(decodeBlock(block)))
       const isFull = blocks.every((block, n) => {
         const next = blocks[n + 1]?.[0]
         return next === undefined || utf8(canonicalJson([...block, next])).length > LIMITS.blockBytes
       })
-      return isFull && canonicalJson(blocks.flat()) === canonicalJson(all)
+      const isWithin = bytes.every(block => block.length <= LIMITS.blockBytes)
+      return isFull && isWithin && canonicalJson(blocks.flat()) === canonicalJson(all)
     }),
     { numRuns: 30 }
   )
   const many = Array.from({ length: 2 * LIMITS.recordsPerBlock + 1 }, () => report)
-  t.ok(intoBlocks(many).every(block => block.length <= LIMITS.recordsPerBlock))
-  t.equal(intoBlocks(many).flat().length, many.length)
-  t.same(intoBlocks([]), [])
+  t.same(
+    encodeBlocks(many).map(block => decodeBlock(block).length),
+    [LIMITS.recordsPerBlock, LIMITS.recordsPerBlock, 1]
+  )
+  t.same(encodeBlocks([]), [])
 })
 
-t.test('intoBlocks: a block is filled to the last byte, and not one further', async t => {
+t.test('encodeBlocks: a block is filled to the last byte, and not one further', async t => {
   const bytesOf = (block: readonly LogRecord[]) => utf8(canonicalJson(block)).length
   const large = (chars: number): LogRecord => {
     const about = { sweep: report.sweep, trial: 0, attempt: 1 }
@@ -229,9 +263,12 @@ t.test('intoBlocks: a block is filled to the last byte, and not one further', as
   const before = Array.from({ length: 25 }, () => large(10_000))
   const room = LIMITS.blockBytes - bytesOf([...before, large(0)])
   t.ok(room > 0 && room < LIMITS.recordBytes / 2, `the last record may have ${room} more bytes`)
-  t.same(intoBlocks([...before, large(room)]).map(bytesOf), [LIMITS.blockBytes])
   t.same(
-    intoBlocks([...before, large(room + 1)]).map(block => block.length),
+    encodeBlocks([...before, large(room)]).map(block => block.length),
+    [LIMITS.blockBytes]
+  )
+  t.same(
+    encodeBlocks([...before, large(room + 1)]).map(block => decodeBlock(block).length),
     [before.length, 1]
   )
 })

@@ -9,7 +9,7 @@ import {
   LIMITS,
   type Phase,
   type Pool,
-  poolHash,
+  poolDigest,
   RECORD_KINDS,
   RESULT_CLASSES,
   type RecordKind,
@@ -38,6 +38,9 @@ const PHASES: readonly Phase[] = ['open', 'claimed', 'done', 'quarantined']
 const anySeed = fc.integer({ min: 0, max: 2 ** 31 })
 const anySize = fc.integer({ min: 1, max: 60 })
 
+/** Seeds and sizes at which the order of arrival once mattered: failures of one machine with one clock had no order. */
+const FAILED_ONCE: [number, number][] = [[160589621, 33]]
+
 /** All that the pool means and all that a decision reads, as one text. */
 function meaningOf(pool: Pool): string {
   const sweeps = [...pool.sweeps.values()].map(sweep => ({
@@ -48,7 +51,7 @@ function meaningOf(pool: Pool): string {
       .map(({ index, standing }) => ({ index, standing }))
       .sort((a, b) => a.index - b.index)
   }))
-  return `${poolHash(pool)}\n${canonicalJson(sweeps.sort((a, b) => (a.id < b.id ? -1 : 1)))}`
+  return `${poolDigest(pool)}\n${canonicalJson(sweeps.sort((a, b) => (a.id < b.id ? -1 : 1)))}`
 }
 
 /** Says where what is kept for a trial differs from what its records come to; nothing when all agrees. */
@@ -82,7 +85,7 @@ t.test('any order of arrival that respects each log gives the same pool (rule F2
       const meaning = meaningOf(foldAll(logs.flat()))
       return meaningOf(foldAll(arrival(logs, seed + 1))) === meaning
     }),
-    { numRuns: RANDOM_POOLS }
+    { numRuns: RANDOM_POOLS, examples: FAILED_ONCE }
   )
   const expected: string[] = RECORD_KINDS.filter((kind: RecordKind) => kind !== 'attempt-finished')
   t.same([...seen].sort(), [...expected, ...RESULT_CLASSES].sort(), 'the pools held every kind and every class')
@@ -121,7 +124,7 @@ t.test('an entry that comes twice has no second effect', async () => {
 
 /** Kinds that have no effect of their own to repeat, so the fold need not notice that they come again. */
 function isWelcomeTwice(kind: RecordKind): boolean {
-  return kind === 'writer-opened' || kind === 'machine-announced' || kind === 'member-admitted'
+  return kind === 'writer-opened' || kind === 'machine-announced'
 }
 
 t.test('a report changes no trial: it may come before the claim, from an older log of its machine', async t => {
@@ -240,10 +243,10 @@ t.test('stamped: each clock is one more than the largest seen, up to the limit (
   )
 })
 
-t.test('poolHash: another result, another member or another order of clocks is another pool', async t => {
+t.test('poolDigest: another result, another member or another order of clocks is another pool', async t => {
   const ann = founded()
   const about = { sweep: idFor('sweep'), trial: 0, attempt: 1 }
   const withResult = [...ann.entries, createWriter('ann', 'a', 'a2').write(resultOf(about, 'complete'))]
-  const hashes = [ann.entries, ann.entries.slice(0, -1), withResult].map(entries => poolHash(foldAll(entries)))
+  const hashes = [ann.entries, ann.entries.slice(0, -1), withResult].map(entries => poolDigest(foldAll(entries)))
   t.equal(new Set(hashes).size, hashes.length)
 })
