@@ -4,16 +4,22 @@
  * Flags reach the agent as environment: the command line sets them when it starts the agent. The file is
  * `<home>/config.yaml`.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Document, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { didYouMean, LIMITS, PoolError } from '#protocol'
+import { didYouMean, LIMITS, PoolError, parseBytes } from '#protocol'
+import { writeWhole } from './store/files.js'
 
 const name = z.string().min(1).max(LIMITS.nameChars)
 const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'an address looks like 192.168.1.5:49737')
 const port = z.coerce.number().int().min(1).max(65535)
+/** In bytes. 0 needs no unit. */
+const size = z
+  .union([z.string(), z.literal(0)], 'a size looks like 512MiB')
+  .transform(text => (String(text) === '0' ? 0 : parseBytes(String(text))))
+  .refine(bytes => bytes !== undefined, 'a size looks like 512MiB')
 
 /** What the file may hold. */
 const fileSchema = z.strictObject({
@@ -25,7 +31,13 @@ const fileSchema = z.strictObject({
   memberName: name.optional(),
   /** `ask`: the owner approves each bundle. `all`: every member's code runs here at once. */
   approve: z.enum(['ask', 'all']).optional(),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error']).optional()
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).optional(),
+  /** Room kept on the disk to save results and open the store when it is full. */
+  reserve: size.optional(),
+  /** With less free on the disk nothing new begins. */
+  freeSpace: size.optional(),
+  /** What the logs of one member may grow by in a day before this machine stops downloading them. */
+  quota: size.optional()
 })
 type FileConfig = z.infer<typeof fileSchema>
 
@@ -37,6 +49,9 @@ export interface Config {
   readonly memberName: string
   readonly approve: 'ask' | 'all'
   readonly logLevel: string
+  readonly reserveBytes: number
+  readonly freeSpaceFloorBytes: number
+  readonly quotaBytesPerDay: number
   /** Why this agent takes no work, such as serving an invite; absent for an ordinary one. */
   readonly serveOnly: string | undefined
 }
@@ -57,6 +72,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     memberName: config.memberName ?? (cut(userName()) || 'member'),
     approve: config.approve ?? 'ask',
     logLevel: config.logLevel ?? 'info',
+    reserveBytes: config.reserve ?? LIMITS.reserveBytes,
+    freeSpaceFloorBytes: config.freeSpace ?? LIMITS.freeSpaceFloorBytes,
+    quotaBytesPerDay: config.quota ?? LIMITS.quotaBytesPerDay,
     serveOnly: environment['HYPERSWEEP_SERVE_ONLY'] || undefined
   })
 }
@@ -69,7 +87,8 @@ export function saveNetwork(home: string, network: { bootstrap: readonly string[
   // The document keeps its owner's comments and order.
   if (network.bootstrap.length > 0) document.set('bootstrap', document.createNode(network.bootstrap))
   if (network.port !== undefined) document.set('port', network.port)
-  if (network.bootstrap.length > 0 || network.port !== undefined) writeFileSync(path, String(document), { mode: 0o600 })
+  // Whole or not at all: on a full disk its owner's settings stay what they were.
+  if (network.bootstrap.length > 0 || network.port !== undefined) writeWhole(path, String(document))
 }
 
 function readFileConfig(path: string): FileConfig {
@@ -112,7 +131,10 @@ function readEnvironment(environment: Readonly<Record<string, string | undefined
     machineName: of('MACHINE_NAME'),
     memberName: of('MEMBER_NAME'),
     approve: of('APPROVE'),
-    logLevel: of('LOG_LEVEL')
+    logLevel: of('LOG_LEVEL'),
+    reserve: of('RESERVE'),
+    freeSpace: of('FREE_SPACE'),
+    quota: of('QUOTA')
   }
   return check(
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),

@@ -5,7 +5,7 @@
  * made it. The admission is durable, in the log, before the joiner hears of it.
  */
 import { randomBytes } from 'node:crypto'
-import { type Draft, type InviteView, LIMITS, type Pool } from '#protocol'
+import { type Draft, type InviteView, isRemoved, LIMITS, type Pool } from '#protocol'
 
 /** An invite as it is kept: its seed makes the key pair that the friend's text carries. */
 export interface Invite {
@@ -71,6 +71,8 @@ export function createInvites(options: InvitesOptions) {
       const invite = keeper.invites().find(each => each.id === id)
       const { member, machine, memberName, machineName, signature } = candidate
       if (!invite || !options.isMembersMachine({ pool: '', member, machine }, signature)) return 'refused'
+      // A removal holds for ever: an admission would have no effect, and use the invite up.
+      if (isRemoved(log.pool(), member)) return 'refused'
       if (invite.usedBy !== undefined) return (await wasAdmitted(invite, candidate)) ? 'admitted' : 'used'
       if (invite.expiresAt <= options.wall()) return 'expired'
       // Marked before anything else: a crash right here costs an invite, never lets in a second machine.

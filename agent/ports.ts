@@ -4,7 +4,18 @@
  * Every call returns at once. What it starts comes back later as one of the agent's `on…` calls. The real adapters and
  * the simulated ones pass the same contract suites (test/contract).
  */
-import type { Beat, Bundle, Device, Draft, FailureClass, Parameters, Pool, SweepSpec } from '#protocol'
+import type {
+  Beat,
+  BulkPlace,
+  Bundle,
+  Device,
+  Draft,
+  FailureClass,
+  Parameters,
+  Place,
+  Pool,
+  SweepSpec
+} from '#protocol'
 
 export type { Device }
 
@@ -58,6 +69,8 @@ export interface Exit {
   readonly seconds: number
   /** The end of the program's output. */
   readonly tail: string
+  /** Where the full curve and more of the output were written down, if they could be. */
+  readonly bulk?: BulkPlace
 }
 
 export type StopReason = 'sweep-stopped' | 'agent-closing' | 'lost-claim' | 'released' | 'time-limit'
@@ -82,6 +95,8 @@ export interface Log {
   pool(): Pool
   /** Writes records, in order. `onLogChanged` follows once they are folded. Never rejects: it retries or reports. */
   append(drafts: readonly Draft[]): void
+  /** True when another machine has a block of one of this machine's logs on its disk. */
+  isHeldByPeer(place: Pick<Place, 'log' | 'block'>): boolean
 }
 
 /** Presence only: the core does not know how the log travels. */

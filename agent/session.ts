@@ -6,7 +6,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Device, type Draft, LIMITS, type Pool } from '#protocol'
+import { type Device, type Draft, LIMITS, type Pool, PoolError } from '#protocol'
 import { type Agent, type AgentOptions, createAgent } from './agent.js'
 import { realClock } from './clock.js'
 import type { Config } from './config.js'
@@ -16,7 +16,10 @@ import type { Logger } from './logger.js'
 import { type OpenMesh, openMesh } from './mesh/mesh.js'
 import { inviteText, openInviteServer } from './mesh/pairing.js'
 import { createRunner, killOrphans } from './runner/runner.js'
+import { openBulk } from './store/bulk.js'
 import { openBundles } from './store/bundles.js'
+import { markCleanStop, takeCleanStop } from './store/clean-stop.js'
+import { type Disk, openDisk } from './store/disk.js'
 import { type Identity, isMembersMachine, type Membership } from './store/identity.js'
 import { type FileKeeper, openKeeper } from './store/keeper.js'
 import { openSharedLog, type SharedLog } from './store/shared-log.js'
@@ -26,6 +29,9 @@ import { openStore, type Store } from './store/store.js'
 const PROBE_MS = 5000
 /** Longer than a program gets to end: whatever still runs then is left to the next start's clean-up. */
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
+
+/** How long a record may wait for room on the disk before whoever waits for it is told, in ms. */
+const RECORD_MS = 30_000
 
 /** Holds a folder for each attempt that ran here. */
 const ATTEMPTS = 'attempts'
@@ -40,31 +46,36 @@ export interface SessionOptions {
   readonly logger: Logger
 }
 
+/** What some adapters speak to although it is opened after them: until it is there, nothing they say can matter. */
+interface Later {
+  agent?: Agent
+  mesh?: OpenMesh
+  devices: readonly Device[]
+  crowd?: string
+}
+
 /** Opens everything, takes up what the last run left behind, and begins to work. */
 export async function openSession(options: SessionOptions) {
   const { config, identity, membership, logger } = options
-  const keeper = openKeeper(config.home, { checkpoints: () => checkpointsIn(join(config.home, ATTEMPTS)) })
-  await endOrphans(config.home, logger)
-  const store = await openStore(config.home)
-  // Some adapters speak to what is opened after them: until it is there, nothing they say can matter.
-  const later: { agent?: Agent; mesh?: OpenMesh; devices: readonly Device[] } = { devices: [] }
-
-  const log = await openSharedLog({
-    store,
-    membership,
-    identity,
-    keeper,
-    wall: realClock.wall,
-    note: logger.info,
-    onChanged: writers => {
-      later.agent?.onLogChanged(writers)
-      later.mesh?.welcome()
-    },
-    onDropped: draft => later.agent?.onDropped(draft),
-    onHeads: () => later.mesh?.gossip()
+  const later: Later = { devices: [] }
+  const disk = openDisk({
+    home: config.home,
+    reserveBytes: config.reserveBytes,
+    floorBytes: config.freeSpaceFloorBytes,
+    onDisk: news => later.agent?.onDisk(news),
+    note: logger.warn
   })
-  const { bundles, runner } = await openWork({ ...options, store, agent: () => later.agent })
-  const mesh = joinMesh({ ...options, store, log, agent: () => later.agent })
+  const checkpoints = () => checkpointsIn(join(config.home, ATTEMPTS))
+  const keeper = openKeeper(config.home, { checkpoints, write: disk.write })
+  const lastLog = takeCleanStop(config.home)
+  const store = await disk.open(() => openStore(config.home))
+  // Whoever has the store is alone here: the programs of another agent on this home are not those of a crash.
+  await endOrphans(config.home, logger)
+
+  const log = await openLog({ ...options, store, keeper, disk, lastLog, later })
+  const parts = { ...options, store, log, disk, agent: () => later.agent }
+  const { bundles, bulk, runner } = await openWork(parts)
+  const mesh = joinMesh(parts)
   later.mesh = mesh
   const probe = await openProbe({
     pollMs: PROBE_MS,
@@ -80,48 +91,72 @@ export async function openSession(options: SessionOptions) {
     agentOptions(options)
   )
   later.agent = agent
-  // The founding is the first thing that a founder writes, also when a crash kept it from doing so.
-  if (!log.pool().founding && membership.founding.machine === identity.machine) {
-    log.append([{ kind: 'pool-founded', ...membership.founding }])
-    await log.flushed()
-  }
+  await found(log, options)
   agent.onDevices(later.devices)
+  disk.look()
   agent.begin()
   const ticking = setInterval(() => agent.onTick(), LIMITS.tickMs)
+
+  async function close(): Promise<void> {
+    const deadline = realClock.now() + CLOSE_MS
+    while (agent.close() > 0 && realClock.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+    clearInterval(ticking)
+    await runner.close()
+    await inviter.close()
+    await mesh.close()
+    await probe.close()
+    await Promise.all([bundles.close(), bulk.close()])
+    const lastLog = await log.close()
+    await store.close()
+    await disk.close()
+    if (lastLog !== undefined) disk.write(() => markCleanStop(config.home, lastLog))
+  }
 
   return {
     agent,
     log,
     mesh,
     bundles,
+    bulk,
     invites: inviter,
     membership,
     /** The end of an attempt's output as this machine keeps it. */
     output: (id: string) => runner.tail(id),
 
-    /** Writes records and waits until they are durable. */
+    /**
+     * Writes records and waits until they are in the log.
+     *
+     * Errors: `TIMED_OUT` when the disk does not take them now; they are written once it does.
+     */
     async record(drafts: readonly Draft[]): Promise<void> {
       agent.append(drafts)
-      await log.flushed()
+      if (await flushed(log)) return
+      throw new PoolError('TIMED_OUT', 'The log does not take records now; they are written as soon as it does.', {
+        hint: 'The disk may be full: see `hypersweep doctor`.'
+      })
     },
 
     /** Stops the attempts, writes what became of them, and closes everything; the clean-stop mark comes last. */
-    async close(): Promise<void> {
-      const deadline = realClock.now() + CLOSE_MS
-      while (agent.close() > 0 && realClock.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
-      clearInterval(ticking)
-      await runner.close()
-      await log.flushed()
-      await inviter.close()
-      await mesh.close()
-      await probe.close()
-      await bundles.close()
-      await log.close()
-      await store.close()
-      // Only now is it known that every block is on disk (rule L6).
-      keeper.markCleanStop()
-    }
+    close
   }
+}
+
+/** The founding is the first thing that a founder writes, also when a crash kept it from doing so. */
+async function found(log: SharedLog, { membership, identity }: SessionOptions): Promise<void> {
+  if (log.pool().founding || membership.founding.machine !== identity.machine) return
+  log.append([{ kind: 'pool-founded', ...membership.founding }])
+  await flushed(log)
+}
+
+/** False when the log, for want of room on the disk, does not take what is queued in time. */
+async function flushed(log: SharedLog): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<false>(resolve => {
+    timer = setTimeout(() => resolve(false), RECORD_MS)
+  })
+  const isWritten = await Promise.race([log.flushed().then(() => true), patience])
+  clearTimeout(timer)
+  return isWritten
 }
 
 function agentOptions({ config, identity, version }: SessionOptions): AgentOptions {
@@ -131,36 +166,73 @@ function agentOptions({ config, identity, version }: SessionOptions): AgentOptio
     version,
     platform: `${process.platform}-${process.arch}`,
     approveAll: config.approve === 'all',
+    freeSpaceFloorBytes: config.freeSpaceFloorBytes,
     ...(config.serveOnly === undefined ? {} : { paused: config.serveOnly })
   }
 }
 
+interface LogParts extends SessionOptions {
+  readonly store: Store
+  readonly keeper: FileKeeper
+  readonly disk: Disk
+  readonly lastLog: string | undefined
+  readonly later: Later
+}
+
+/** Opens the shared log, and lets the core and the mesh hear of what changes in it. */
+function openLog({ config, identity, membership, logger, store, keeper, disk, lastLog, later }: LogParts) {
+  return openSharedLog({
+    home: config.home,
+    store,
+    membership,
+    identity,
+    keeper,
+    lastLog,
+    quotaBytesPerDay: config.quotaBytesPerDay,
+    wall: realClock.wall,
+    note: logger.info,
+    onChanged: (writers, pool) => {
+      later.agent?.onLogChanged(writers)
+      const crowd = crowdOf(pool)
+      if (crowd !== later.crowd) later.mesh?.welcome()
+      later.crowd = crowd
+    },
+    onDropped: draft => later.agent?.onDropped(draft),
+    onFailed: error => disk.onFault(error, LIMITS.storeRoomBytes),
+    onHeads: () => later.mesh?.gossip()
+  })
+}
+
 /** Brings bundles and the programs that run from them together. */
-async function openWork({ config, membership, logger, store, agent }: Omit<MeshParts, 'log'>) {
+async function openWork({ config, membership, logger, store, disk, agent }: Parts) {
   const bundles = await openBundles({
     store,
     secret: membership.secret,
     folder: join(config.home, 'bundles'),
     onBundle: (digest, state) => agent()?.onBundle(digest, state)
   })
+  const bulk = openBulk({ store, secret: membership.secret, home: config.home, note: logger.info })
   const runner = createRunner({
     folder: join(config.home, ATTEMPTS),
     bundleFolder: bundles.folderOf,
     onReport: (id, report) => agent()?.onReport(id, report),
     onExit: (id, exit) => agent()?.onExit(id, exit),
+    keep: bulk.write,
+    onDiskFault: disk.onFault,
     log: (message, fields) => logger.warn(message, { ...fields })
   })
-  return { bundles, runner }
+  return { bundles, bulk, runner }
 }
 
-type MeshParts = SessionOptions & {
+type Parts = SessionOptions & {
   readonly store: Store
   readonly log: SharedLog
+  readonly disk: Disk
   readonly agent: () => Agent | undefined
 }
 
 /** Brings the network and what travels over it together. */
-function joinMesh({ config, identity, membership, logger, store, log, agent }: MeshParts): OpenMesh {
+function joinMesh({ config, identity, membership, logger, store, log, agent }: Parts): OpenMesh {
   const members = () => memberMachines(log.pool(), membership).filter(machine => machine !== identity.machine)
   return openMesh({
     pool: membership.pool,
@@ -234,13 +306,16 @@ function list(folder: string): string[] {
   }
 }
 
+/** Changes whenever members or their machines do: each of these only ever grows, or gives to another. */
+function crowdOf({ members, machines, formerMachines }: Pool): string {
+  return `${members.size} ${machines.size} ${formerMachines.size}`
+}
+
 /** The machines that may connect: those of members, and the two that a newcomer knows before it has the log. */
-function memberMachines(pool: Pool, membership: Membership): string[] {
-  const machines = new Set([
-    membership.founding.machine,
-    ...(membership.inviter === undefined ? [] : [membership.inviter])
-  ])
+function memberMachines(pool: Pool, { founding, inviter }: Membership): string[] {
+  const machines = new Set([founding.machine, ...(inviter === undefined ? [] : [inviter])])
   for (const member of pool.members.values()) machines.add(member.machine)
   for (const machine of pool.machines.keys()) machines.add(machine)
+  for (const machine of pool.formerMachines.keys()) machines.delete(machine)
   return [...machines].sort()
 }

@@ -44,7 +44,7 @@ export interface OpenMesh extends Mesh {
   connected(): readonly string[]
   /** True when a DHT node answered: without one nobody new can be found. */
   isOnline(): boolean
-  /** Membership grew: who was turned away before may come in now. */
+  /** Membership changed: who was turned away before may come in now, and who is no member any more must go. */
   welcome(): void
   /** Tells every peer which logs this machine knows. */
   gossip(): void
@@ -78,10 +78,14 @@ export function openMesh(options: MeshOptions): OpenMesh {
     () => look(REFRESH_FIRST_MS)
   )
 
-  /** Lookups of two machines that start in one second cross: neither finds the other until it looks again. */
+  /**
+   * Lookups of machines that start in one second cross: they do not find each other until they look again. So one looks
+   * until everybody is there, and less and less often for those who are off.
+   */
   function look(nextMs: number): void {
     if (isClosed) return
-    const refreshed = swarm.connections.size === 0 || nextMs >= REFRESH_MAX_MS ? discovery.refresh() : Promise.resolve()
+    const isMissed = swarm.connections.size < options.members().length
+    const refreshed = isMissed || nextMs >= REFRESH_MAX_MS ? discovery.refresh() : Promise.resolve()
     refreshed.catch(error => options.note('the DHT could not be asked', { error: String(error) }))
     welcome()
     timer = setTimeout(() => look(Math.min(REFRESH_MAX_MS, nextMs * 2)), nextMs)
@@ -136,6 +140,9 @@ export function openMesh(options: MeshOptions): OpenMesh {
    * for once: Hyperswarm goes on trying by itself, and asking again only makes connections cross.
    */
   function welcome(): void {
+    for (const connection of swarm.connections) {
+      if (!options.isMember(hex(connection.remotePublicKey))) connection.destroy()
+    }
     for (const machine of options.members()) {
       swarm.peers.get(machine)?.ban(false)
       if (welcomed.has(machine)) continue

@@ -22,7 +22,8 @@ import {
   PoolError
 } from '#protocol'
 import type { BundleState } from '../local.js'
-import { makeFolder } from './files.js'
+import { diskError, diskFaultOf } from './disk-fault.js'
+import { makeFolder, syncFolder } from './files.js'
 import { bytesOf, hexOf, type Store } from './store.js'
 
 /** Folders and files that are never code: what tools leave behind, and what would carry secrets. */
@@ -113,12 +114,32 @@ export async function openBundles(options: BundlesOptions) {
     const drive = await driveOf(bundle.drive)
     const files = await manifestOf(drive, bundle)
     const partial = `${target}.partial`
-    rmSync(partial, { recursive: true, force: true })
-    await mkdir(partial, { recursive: true, mode: 0o700 })
-    for (const file of files) {
-      await unpackFile(partial, file, await arrived(drive, `/files/${file.digest}`, file.bytes))
+    try {
+      await unpack(partial, drive, files)
+      await rename(partial, target)
+    } catch (error) {
+      // Half a bundle on a full disk only takes room from what matters more.
+      rmSync(partial, { recursive: true, force: true })
+      throw error
     }
-    await rename(partial, target)
+    syncFolder(options.folder)
+  }
+
+  /** Every file and every folder is on disk when this ends: the rename that follows says that all is there. */
+  async function unpack(folder: string, drive: Hyperdrive, files: Manifest): Promise<void> {
+    rmSync(folder, { recursive: true, force: true })
+    const folders = new Set([folder])
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (const file of files) {
+      await unpackFile(folder, file, await arrived(drive, `/files/${file.digest}`, file.bytes))
+      for (let path = dirname(file.path); path !== '.'; path = dirname(path)) folders.add(join(folder, path))
+    }
+    for (const path of folders) syncFolder(path)
+  }
+
+  /** What is content-addressed is the same for ever: it is put once. */
+  async function put(path: string, content: Uint8Array): Promise<void> {
+    if ((await own.entry(path)) === null) await own.put(path, content)
   }
 
   return {
@@ -136,7 +157,7 @@ export async function openBundles(options: BundlesOptions) {
       }
       fetch(bundle).then(
         () => tell('ready'),
-        error => tell({ fault: error instanceof Error ? error.message : String(error) })
+        error => tell(faultStateOf(error))
       )
     },
 
@@ -161,16 +182,20 @@ export async function openBundles(options: BundlesOptions) {
     /**
      * Packs a folder into this machine's drive.
      *
-     * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large.
+     * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large;
+     *         `DISK_FULL` when this machine has no room for it.
      */
     async pack(folder: string): Promise<Bundle> {
       const { files, contents } = readFolder(folder)
-      for (const [digest, content] of contents) {
-        if ((await own.entry(`/files/${digest}`)) === null) await own.put(`/files/${digest}`, content)
-      }
       const manifest = encodeManifest(files)
       const digest = digestOf(manifest)
-      if ((await own.entry(`/bundles/${digest}`)) === null) await own.put(`/bundles/${digest}`, b4a.from(manifest))
+      try {
+        for (const [name, content] of contents) await put(`/files/${name}`, content)
+        await put(`/bundles/${digest}`, b4a.from(manifest))
+      } catch (error) {
+        const fault = diskFaultOf(error)
+        throw fault === undefined ? error : diskError(options.folder, fault, error)
+      }
       return { digest, drive: hexOf(own.key), bytes: bytesIn(files), files: files.length }
     },
 
@@ -261,9 +286,15 @@ async function unpackFile(folder: string, file: BundleFile, content: Uint8Array)
   const handle = await open(path, 'wx', file.executable ? 0o700 : 0o600)
   try {
     await handle.writeFile(content)
+    await handle.sync()
   } finally {
     await handle.close()
   }
+}
+
+function faultStateOf(error: unknown): BundleState {
+  const fault = error instanceof Error ? error.message : String(error)
+  return diskFaultOf(error) === undefined ? { fault } : { fault, isDiskFault: true }
 }
 
 function isUnpacked(folder: string): boolean {

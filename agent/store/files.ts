@@ -10,7 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync
+  writeFileSync
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { PoolError } from '#protocol'
@@ -24,19 +24,43 @@ export function makeFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER })
 }
 
-/** Writes a value as JSON, atomically and fsynced: after a power cut the file is the old one or the new one. */
+/** Writes a value as JSON, atomically and fsynced. */
 export function writeJson(path: string, value: unknown): void {
+  writeWhole(path, `${JSON.stringify(value)}\n`)
+}
+
+/** Writes a file, atomically and fsynced: after a power cut it is the old one or the new one. */
+export function writeWhole(path: string, content: string | Uint8Array): void {
   makeFolder(dirname(path))
   const temporary = `${path}.new`
-  const file = openSync(temporary, 'w', PRIVATE_FILE)
   try {
-    writeSync(file, `${JSON.stringify(value)}\n`)
+    writeSynced(temporary, content)
+    renameSync(temporary, path)
+  } catch (error) {
+    // Half a file on a full disk only takes room from the next try. The first error is the one that tells.
+    removeQuietly(temporary)
+    throw error
+  }
+  syncFolder(dirname(path))
+}
+
+function writeSynced(path: string, content: string | Uint8Array): void {
+  const file = openSync(path, 'w', PRIVATE_FILE)
+  try {
+    // Not `writeSync`, which writes what fits on a full disk and reports that as success.
+    writeFileSync(file, content)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  renameSync(temporary, path)
-  syncFolder(dirname(path))
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // The next write to this path makes it anew.
+  }
 }
 
 /**
@@ -74,7 +98,7 @@ export function removeFile(path: string): void {
 }
 
 /** A rename or a removal survives a power cut only once its folder is on disk. Windows has no such call. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   if (process.platform === 'win32') return
   const folder = openSync(path, 'r')
   try {

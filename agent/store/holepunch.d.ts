@@ -4,7 +4,7 @@
 declare module 'corestore' {
   import type Hypercore from 'hypercore'
   export default class Corestore {
-    constructor(path: string)
+    constructor(path: string, options?: { readOnly?: boolean })
     ready(): Promise<void>
     close(): Promise<void>
     session(): Corestore
@@ -12,20 +12,41 @@ declare module 'corestore' {
     get(options: {
       name?: string
       key?: Uint8Array
+      discoveryKey?: Uint8Array
       encryption?: { key: Uint8Array } | null
       createIfMissing?: boolean
       allowFork?: boolean
     }): Hypercore
     replicate(connection: unknown): unknown
+    /** The discovery keys of all that is stored. */
+    list(): AsyncIterable<Uint8Array>
   }
 }
 
 declare module 'hypercore' {
+  interface Audit {
+    readonly corrupt: boolean
+    readonly droppedTreeNodes: number
+    readonly droppedBlocks: number
+    readonly droppedBits: number
+  }
+
   export default class Hypercore {
     readonly key: Uint8Array
+    readonly discoveryKey: Uint8Array
+    /** What sessions of one log share. */
+    readonly core: {
+      /** Compares all that is stored with the Merkle tree; `dryRun` repairs nothing. */
+      audit(options: { dryRun: boolean }): Promise<Audit | null>
+      readonly header: { readonly tree: { readonly signature: Uint8Array | null } }
+      readonly state: { createTreeBatch(): unknown }
+      readonly verifier: { verify(tree: unknown, signature: Uint8Array): boolean }
+    }
     readonly length: number
     readonly byteLength: number
     readonly contiguousLength: number
+    /** Blocks that some peer was ever known to have, from the first on without a gap. */
+    readonly remoteContiguousLength: number
     readonly fork: number
     readonly writable: boolean
     readonly closed: boolean
@@ -33,9 +54,14 @@ declare module 'hypercore' {
     close(): Promise<void>
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
     get(index: number, options?: { wait?: boolean; timeout?: number }): Promise<Uint8Array | null>
+    has(index: number): Promise<boolean>
+    clear(index: number): Promise<unknown>
     update(options?: { wait?: boolean }): Promise<boolean>
     download(range: { start: number; end: number }): { done(): Promise<void>; destroy(): void }
-    on(event: 'append' | 'conflict' | 'truncate' | 'close', listener: (...details: unknown[]) => void): this
+    on(
+      event: 'append' | 'download' | 'conflict' | 'truncate' | 'close',
+      listener: (...details: unknown[]) => void
+    ): this
     off(event: 'append' | 'conflict' | 'truncate' | 'close', listener: (...details: unknown[]) => void): this
   }
 }
@@ -69,6 +95,7 @@ declare module 'hypercore-crypto' {
     sign(message: Uint8Array, secretKey: Uint8Array): Uint8Array
     verify(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean
     randomBytes(count: number): Uint8Array
+    discoveryKey(publicKey: Uint8Array): Uint8Array
     hash(parts: Uint8Array | readonly Uint8Array[]): Uint8Array
   }
   export default crypto

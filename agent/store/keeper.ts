@@ -10,8 +10,9 @@ import { z } from 'zod'
 import { type Attestation, attestationSchema, type Draft, idHex, keyHex, LIMITS } from '#protocol'
 import type { Keeper } from '../ports.js'
 import { makeFolder, readJson, removeFile, writeJson } from './files.js'
+import type { Level } from './quota.js'
 
-const inviteSchema = z.object({
+export const inviteSchema = z.object({
   id: idHex,
   /** The invite's key pair comes from it; whoever has it can answer the invite. */
   seed: keyHex,
@@ -22,18 +23,24 @@ const inviteSchema = z.object({
 })
 export type KeptInvite = z.infer<typeof inviteSchema>
 
-const resultSchema = z.object({ id: z.string(), draft: z.object({ kind: z.string() }).loose() })
+const levelSchema = z.object({ bytes: z.number().min(0), atMs: z.number() })
+
+export const resultSchema = z.object({ id: z.string(), draft: z.object({ kind: z.string() }).loose() })
 
 export type FileKeeper = ReturnType<typeof openKeeper>
 
-/**
- * Opens the keeper of a home.
- *
- * @param options.checkpoints  Returns the ids of attempts that left a checkpoint: the runner's folder knows.
- */
-export function openKeeper(home: string, options: { checkpoints: () => readonly string[] }) {
+export interface KeeperOptions {
+  /** Returns the ids of attempts that left a checkpoint: the runner's folder knows. */
+  readonly checkpoints: () => readonly string[]
+  /** Carries out a write that must succeed also when the disk is full, as far as that is possible. */
+  readonly write?: <T>(action: () => T) => T
+}
+
+/** Opens the keeper of a home. A write that fails leaves what was kept before. */
+export function openKeeper(home: string, options: KeeperOptions) {
+  const write = options.write ?? (action => action())
   const at = (...parts: string[]) => join(home, 'keeper', ...parts)
-  makeFolder(at('results'))
+  write(() => makeFolder(at('results')))
   const approved = new Set(read(at('approved.json'), z.array(keyHex), []))
   const invites = new Map(read(at('invites.json'), z.array(inviteSchema), []).map(invite => [invite.id, invite]))
 
@@ -47,10 +54,10 @@ export function openKeeper(home: string, options: { checkpoints: () => readonly 
       checkpoints: options.checkpoints()
     }),
     saveApproval(digest) {
+      write(() => writeJson(at('approved.json'), [...new Set([...approved, digest])].sort()))
       approved.add(digest)
-      writeJson(at('approved.json'), [...approved].sort())
     },
-    saveResult: (id, draft) => writeJson(at('results', `${id}.json`), { id, draft }),
+    saveResult: (id, draft) => write(() => writeJson(at('results', `${id}.json`), { id, draft })),
     dropResult: id => removeFile(at('results', `${id}.json`))
   }
 
@@ -58,18 +65,15 @@ export function openKeeper(home: string, options: { checkpoints: () => readonly 
     ...keeper,
     invites: (): readonly KeptInvite[] => [...invites.values()],
     saveInvite(invite: KeptInvite): void {
+      const all = new Map(invites).set(invite.id, invite)
+      write(() => writeJson(at('invites.json'), [...all.values()]))
       invites.set(invite.id, invite)
-      writeJson(at('invites.json'), [...invites.values()])
     },
     loadLogs: (): Attestation[] => read(at('logs.json'), z.array(attestationSchema), []),
     saveLogs: (logs: readonly Attestation[]): void => writeJson(at('logs.json'), logs),
-    /** True when the last agent here stopped in order. The mark is gone from then on, until `markCleanStop`. */
-    takeCleanStop(): boolean {
-      const wasClean = readJson(at('clean-stop.json')) !== undefined
-      removeFile(at('clean-stop.json'))
-      return wasClean
-    },
-    markCleanStop: (): void => writeJson(at('clean-stop.json'), true)
+    /** How much each member made this machine download lately (rule L3). */
+    loadQuotas: (): Readonly<Record<string, Level>> => read(at('quotas.json'), z.record(keyHex, levelSchema), {}),
+    saveQuotas: (levels: Readonly<Record<string, Level>>): void => writeJson(at('quotas.json'), levels)
   }
 }
 

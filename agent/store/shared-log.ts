@@ -1,57 +1,67 @@
 /**
  * The shared log: one Hypercore per machine incarnation, folded into one pool.
  *
- * Owns which logs are open and how far each is folded. A log is opened only if its attestation holds and its writer is
- * a member (rule L7). An incarnation is written to by one run of the agent after the other, and never again once its
- * tail may be unknown (rule L6): a start without the clean-stop mark opens a fresh one.
+ * Brings together which logs are known and open, the fold, the checkpoint and the writing of this machine's own log. It
+ * writes to one of its own logs; the others, and those that it retired, are read like everybody's.
  */
-import type Hypercore from 'hypercore'
 import {
   type Attestation,
-  applyEntry,
+  cutOf,
   type Draft,
   decodeBlock,
-  type Entry,
-  emptyPool,
-  encodeBlock,
   type Gossip,
-  intoBlocks,
-  LIMITS,
+  type LogRecord,
   type Pool,
-  PoolError,
-  stamped
+  roleOf
 } from '#protocol'
 import type { Log } from '../ports.js'
-import { type Identity, isAttested, type Membership } from './identity.js'
+import { createCheckpoints, loadCheckpoint } from './checkpoint.js'
+import { createFolding, type Folding } from './folding.js'
+import type { FollowedLog } from './followed-log.js'
+import type { Identity, Membership } from './identity.js'
 import type { FileKeeper } from './keeper.js'
-import { bytesOf, hexOf, type Store } from './store.js'
+import { createLogList } from './log-list.js'
+import { createWriter, type LogWriter } from './log-writer.js'
+import { aboutLog, createOpenLogs, type OpenLogs } from './open-logs.js'
+import { logsInStore, makeFreshLog, openingIn } from './own-logs.js'
+import { createQuota } from './quota.js'
+import type { Store } from './store.js'
 
-/** How many blocks are folded before the agent is told: a newcomer sees progress, and the loop stays free. */
-const BLOCKS_PER_TURN = 100
-/** A failed append (a full disk) is tried again after this time, in ms. */
-const APPEND_RETRY_MS = 5000
-
-interface OpenLog {
-  readonly attestation: Attestation
-  readonly core: Hypercore
-  /** The next block to fold. */
-  cursor: number
-  isFolding: boolean
-}
+/** How often logs that will not grow are looked for, in ms. */
+const SEAL_MS = 30_000
+/** Logs over quota are asked for again after this time, in ms: by then some room is there. */
+const QUOTA_RETRY_MS = 10 * 60_000
 
 export interface SharedLogOptions {
+  readonly home: string
   readonly store: Store
   readonly membership: Membership
   readonly identity: Identity
-  readonly keeper: Pick<FileKeeper, 'loadLogs' | 'saveLogs' | 'takeCleanStop'>
+  readonly keeper: Pick<FileKeeper, 'loadLogs' | 'saveLogs' | 'loadQuotas' | 'saveQuotas'>
+  /** The log that may be gone on with, by `takeCleanStop`; a fresh one is opened when absent. */
+  readonly lastLog: string | undefined
+  /** What each member's logs may grow by in a day, in bytes. */
+  readonly quotaBytesPerDay: number
   readonly wall: () => number
   readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
-  /** New entries are folded; `writers` are the machines that wrote them. */
-  readonly onChanged: (writers: readonly string[]) => void
+  /** New entries are folded into the pool; `writers` are the machines that wrote them. */
+  readonly onChanged: (writers: readonly string[], pool: Pool) => void
   /** A record is too large for the log: it is not written, now or later. */
   readonly onDropped: (draft: Draft) => void
+  /** The disk did not take an append; it is tried again. */
+  readonly onFailed: (error: unknown) => void
   /** This machine knows more logs than it told its peers. */
   readonly onHeads: () => void
+}
+
+/** What is odd about the logs, for `doctor`. */
+export interface LogFaults {
+  /** Places that did not decode, by log (rule L4). */
+  readonly holes: Readonly<Record<string, number>>
+  /** Logs that are not downloaded further, since their member wrote too much (rule L3). */
+  readonly overQuota: readonly Attestation[]
+  /** Logs with two histories: they stay as they were when that was found. */
+  readonly frozen: readonly Attestation[]
 }
 
 export interface SharedLog extends Log {
@@ -59,220 +69,278 @@ export interface SharedLog extends Log {
   heads(): Gossip
   /** Takes up logs that a peer knows. Those that are not attested are refused, silently. */
   learn(gossip: Gossip): void
-  /** Places that did not decode, by log (rule L4). */
-  holes(): Readonly<Record<string, number>>
+  faults(): LogFaults
   /** Resolves once everything handed to `append` so far is written and folded. */
   flushed(): Promise<void>
-  close(): Promise<void>
+  /** Tries at once what waits for the disk to have room. */
+  retry(): void
+  /** Closes the logs. Returns the one that may be gone on with, if the store is closed in order after it. */
+  close(): Promise<string | undefined>
 }
 
 /** Opens the log of this machine and every log that it knows, and folds what is on this disk before it returns. */
 export async function openSharedLog(options: SharedLogOptions): Promise<SharedLog> {
-  const { store, membership, identity, keeper, note } = options
-  const pool: Pool = emptyPool(membership.pool)
-  /** By log and by who is said to write it: until a log is read, more than one machine may be said to. */
-  const known = new Map<string, Attestation>()
-  const disowned = new Set<string>()
-  const open = new Map<string, OpenLog>()
-  const holes = new Map<string, number>()
-  const encryption = { key: bytesOf(membership.secret) }
-  const queue: Draft[] = []
-  let writing: Promise<void> = Promise.resolve()
-  let isWriting = false
+  const { home, store, membership, identity, keeper, note } = options
+  const list = createLogList({ pool: membership.pool, keeper, note })
+  const quota = createQuota({ bytesPerDay: options.quotaBytesPerDay, levels: keeper.loadQuotas(), wall: options.wall })
+  const checkpoint = loadCheckpoint(home, membership.pool)
+  let writer: LogWriter | undefined
+  let hasBelieved = false
   let isClosed = false
 
-  for (const attestation of keeper.loadLogs())
-    if (attestation.pool === membership.pool) known.set(nameOf(attestation), attestation)
-  const own = await openOwn()
-  await openAdmitted()
+  const logs = makeLogs()
+  const folding = makeFolding()
+  const checkpoints = createCheckpoints({
+    home,
+    saved: checkpoint?.pool.entries ?? 0,
+    state: () => ({ ...folding.state(), whole: logs.whole() }),
+    note
+  })
+  let memberships = membershipsOf()
 
-  /** The latest incarnation if it was closed in order, else a fresh one (rule L6). */
-  async function openOwn(): Promise<OpenLog> {
-    const wasClean = keeper.takeCleanStop()
-    const mine = [...known.values()].filter(each => each.machine === identity.machine)
-    const latest = Math.max(0, ...mine.map(each => each.incarnation))
-    let incarnation = wasClean && latest > 0 ? latest : latest + 1
-    let next = await incarnationOf(incarnation)
-    // Should the list of logs be lost, one that was written to is found again here: it is read, not written to.
-    while (incarnation > latest && next.core.length > 0) {
-      await next.core.close()
-      next = await incarnationOf(++incarnation)
+  // Should the list be lost, the logs themselves say whose they are.
+  if (list.all().length === 0) list.add(await logsInStore({ store, membership }))
+  await foldAll()
+  await startWriting()
+  const timers = [setInterval(wantAll, QUOTA_RETRY_MS).unref(), setInterval(logs.sealWhole, SEAL_MS).unref()]
+
+  function makeLogs(): OpenLogs {
+    return createOpenLogs({
+      store,
+      secret: membership.secret,
+      list,
+      quota,
+      isOwn,
+      isAdmitted,
+      cutOf: attestation => cutOf(folding.pool(), attestation),
+      isDone: log => log !== writer?.log() && folding.cursor(log) >= log.length(),
+      // After a stop in order the store is as the checkpoint says; after any other each log must be looked at.
+      wholeSince: log =>
+        writer || options.lastLog === undefined || options.lastLog === log ? undefined : checkpoint?.whole.get(log),
+      note,
+      onGrown,
+      onArrived: log => void inBackground(folding.fold(log), log),
+      onConflict
+    })
+  }
+
+  function makeFolding(): Folding {
+    return createFolding({
+      pool: membership.pool,
+      checkpoint,
+      logs: logs.all,
+      isClosed: () => isClosed,
+      isTheirs,
+      onFolded,
+      onRefolded,
+      onRejected: rejection => {
+        if (rejection.machine === identity.machine) note('a record of this machine has no effect', { ...rejection })
+      }
+    })
+  }
+
+  function isOwn({ machine }: Attestation): boolean {
+    return machine === identity.machine
+  }
+
+  /** A log counts while its writer is a member, and up to the cut afterwards. The founder is one by the pool's name. */
+  function isAdmitted(attestation: Attestation): boolean {
+    const pool = folding.pool()
+    if (isOwn(attestation)) return true
+    const isKnown = roleOf(pool, attestation.member) !== undefined || attestation.member === membership.founding.member
+    return isKnown && cutOf(pool, attestation) > 0
+  }
+
+  /** Opens what is on this disk and folds it: that may admit the writers of more. */
+  async function foldAll(): Promise<void> {
+    await logs.openAdmitted()
+    // A power cut may have made a log shorter than it was: then the checkpoint tells of records that are no more.
+    const cursors = [...(checkpoint?.cursors ?? [])]
+    if (!cursors.every(([key, cursor]) => (logs.get(key)?.onDisk() ?? 0) >= cursor)) folding.restart()
+    for (let opened = 0; opened < logs.all().length; ) {
+      opened = logs.all().length
+      await Promise.all(logs.all().map(takeUp))
+      await logs.openAdmitted()
     }
-    const log: OpenLog = { ...next, cursor: 0, isFolding: false }
-    const { attestation, core } = log
-    open.set(attestation.log, log)
-    keeper.saveLogs([...known.values()])
-    if (incarnation > 1 && incarnation > latest) note('opened a fresh log after an unclean stop', { incarnation })
-    await foldLog(log)
-    if (core.length === 0) await write(log, [{ kind: 'writer-opened', ...attestation }])
+    await folding.settle()
+  }
+
+  function takeUp(log: FollowedLog): Promise<void> {
+    logs.want(log)
+    return inBackground(folding.fold(log), log)
+  }
+
+  /** Opens the logs of new members, tells peers of them, and folds what of them is here. */
+  async function openMore(): Promise<void> {
+    if (!writer) return
+    const opened = await logs.openAdmitted()
+    if (opened.length > 0) options.onHeads()
+    await Promise.all(opened.map(takeUp))
+  }
+
+  function inBackground(work: Promise<void>, log: FollowedLog): Promise<void> {
+    return work.catch(error => {
+      if (!isClosed) note('a log could not be read', { ...aboutLog(log), error: String(error) })
+    })
+  }
+
+  function onGrown(log: FollowedLog): void {
+    if (writer?.log() === log) writer.hearsOf(log.length())
+    else logs.want(log)
+  }
+
+  /** True when the first block of a log names its writer as the attestation does; else the log is given up. */
+  function isTheirs(log: FollowedLog, firstBlock: Uint8Array): boolean {
+    const { attestation } = log
+    const opened = openingIn(firstBlock)
+    if (opened?.member === attestation.member && opened.machine === attestation.machine) return true
+    note('a machine attested a log that is not its own', aboutLog(log))
+    void inBackground(logs.disown(log).then(openMore), log)
+    return false
+  }
+
+  function onFolded(log: FollowedLog): Promise<void> | undefined {
+    if (!isClosed) options.onChanged([log.attestation.machine], folding.pool())
+    checkpoints.onFolded()
+    if (membershipsOf() === memberships) return undefined
+    memberships = membershipsOf()
+    return openMore()
+  }
+
+  function onRefolded(): void {
+    memberships = membershipsOf()
+    options.onChanged([...new Set(logs.all().map(log => log.attestation.machine))].sort(), folding.pool())
+    openMore().catch(error => note('a log could not be opened', { error: String(error) }))
+  }
+
+  /** Members only ever come or are removed: their numbers tell whether anything changed. */
+  function membershipsOf(): string {
+    const { members, removed } = folding.pool()
+    return `${members.size} ${removed.size}`
+  }
+
+  /** Hypercore closes a log with two histories for good. What this machine had written there it writes again. */
+  function onConflict(log: FollowedLog): void {
+    log.freeze()
+    note('a log has two histories; it is frozen', aboutLog(log))
+    if (writer?.log() === log) writer.retire('it has two histories')
+    void inBackground(isOwn(log.attestation) ? carryOver(log) : log.seal(), log)
+  }
+
+  async function carryOver(log: FollowedLog): Promise<void> {
+    await log.seal()
+    for (let block = 1; block < log.onDisk() && !isClosed; block++) {
+      for (const bytes of await log.read(block, block + 1))
+        writer?.append(decodeBlock(bytes).flatMap(item => ('record' in item ? [draftOf(item.record)] : [])))
+    }
+  }
+
+  async function startWriting(): Promise<void> {
+    let fail: () => void = () => undefined
+    const failed = new Promise<void>(resolve => {
+      fail = resolve
+    })
+    writer = createWriter(
+      {
+        pool: folding.pool,
+        wall: options.wall,
+        openFresh,
+        fold: folding.foldWritten,
+        note,
+        onDropped: options.onDropped,
+        onFailed: error => {
+          fail()
+          options.onFailed(error)
+        },
+        onRetired: log => void takeUp(log)
+      },
+      lastLog()
+    )
+    // A full disk must not hold up the start: the agent says so, and goes on when there is room.
+    await Promise.race([writer.begin(), failed])
+  }
+
+  /** The log of the last run, when it may be gone on with (rule L6). */
+  function lastLog(): FollowedLog | undefined {
+    const log = options.lastLog === undefined ? undefined : logs.get(options.lastLog)
+    return log && isOwn(log.attestation) && log.isWritable() && log.length() > 0 ? log : undefined
+  }
+
+  async function openFresh(): Promise<FollowedLog> {
+    const mine = list.all().filter(isOwn)
+    const incarnation = 1 + Math.max(0, ...mine.map(each => each.incarnation))
+    if (incarnation > 1) note('opens a fresh log: the end of the last one is not certain', { incarnation })
+    const { attestation, core } = await makeFreshLog({ store, membership, identity }, incarnation)
+    list.add([attestation])
+    const log = await logs.follow(attestation, core)
+    options.onHeads()
     return log
   }
 
-  /** Opens one of this machine's own logs, and knows it from then on. */
-  async function incarnationOf(incarnation: number): Promise<Pick<OpenLog, 'core' | 'attestation'>> {
-    const core = store.get({ name: `log-${incarnation}`, encryption })
-    await core.ready()
-    const attestation = identity.attest(membership.pool, incarnation, hexOf(core.key))
-    known.set(nameOf(attestation), attestation)
-    return { core, attestation }
+  function wantAll(): void {
+    for (const log of logs.all()) logs.want(log)
+    saveQuotas()
   }
 
-  /** A log counts from the moment that its writer is a member; the founder is one by the pool's very name. */
-  function isAdmitted(attestation: Attestation): boolean {
-    return pool.members.has(attestation.member) || attestation.member === membership.founding.member
-  }
-
-  async function openAdmitted(): Promise<void> {
-    for (const attestation of [...known.values()]) {
-      if (isClosed || open.has(attestation.log) || !isAdmitted(attestation)) continue
-      // A writer may shorten its log and write it anew; what was read once would then differ from what is there.
-      const core = store.get({ key: bytesOf(attestation.log), encryption, allowFork: false })
-      const log: OpenLog = { attestation, core, cursor: 0, isFolding: false }
-      open.set(attestation.log, log)
-      await core.ready()
-      core.on('append', () => background(foldLog(log), attestation))
-      core.on('conflict', () =>
-        note('a log has two histories; it is frozen', { log: attestation.log, machine: attestation.machine })
-      )
-      core.download({ start: 0, end: -1 })
-      // What is on disk is folded at once; what is still to come must not hold up the start.
-      if (core.contiguousLength > 0) await foldLog(log, core.contiguousLength)
-      background(foldLog(log), attestation)
-    }
-  }
-
-  function background(work: Promise<void>, attestation: Attestation): void {
-    work.catch(error => {
-      if (!isClosed) note('a log could not be read', { log: attestation.log, error: String(error) })
-    })
-  }
-
-  /** Folds what is new in a log, in its own order, up to `end` or to its end. One call at a time for each log. */
-  async function foldLog(log: OpenLog, end = Number.POSITIVE_INFINITY): Promise<void> {
-    if (log.isFolding) return
-    log.isFolding = true
+  function saveQuotas(): void {
     try {
-      while (!isClosed && log.cursor < Math.min(end, log.core.length)) {
-        const members = pool.members.size
-        const last = Math.min(end, log.core.length, log.cursor + BLOCKS_PER_TURN)
-        while (log.cursor < last) {
-          const block = await log.core.get(log.cursor)
-          if (block && log.cursor === 0 && !isWrittenBy(log.attestation, block)) return await disown(log)
-          if (block) foldBlock(log, block)
-          log.cursor++
-        }
-        if (isClosed) return
-        options.onChanged([log.attestation.machine])
-        if (pool.members.size > members) await openAdmitted()
-      }
-    } finally {
-      log.isFolding = false
-    }
-  }
-
-  /** Whoever says that a log is theirs may be wrong; its first block, which its own key signed, is not (rule L7). */
-  async function disown(log: OpenLog): Promise<void> {
-    const { attestation } = log
-    note('a machine attested a log that is not its own', { log: attestation.log, machine: attestation.machine })
-    disowned.add(nameOf(attestation))
-    known.delete(nameOf(attestation))
-    open.delete(attestation.log)
-    keeper.saveLogs([...known.values()])
-    await log.core.close()
-    await openAdmitted()
-  }
-
-  function foldBlock(log: OpenLog, bytes: Uint8Array): void {
-    const { log: key, member, machine } = log.attestation
-    decodeBlock(bytes).forEach((item, index) => {
-      if ('hole' in item) holes.set(key, (holes.get(key) ?? 0) + 1)
-      if (!('record' in item)) return
-      const entry: Entry = { log: key, member, machine, block: log.cursor, index, record: item.record }
-      const rejection = applyEntry(pool, entry)
-      if (rejection && machine === identity.machine) note('a record of this machine has no effect', { ...rejection })
-    })
-  }
-
-  async function write(log: OpenLog, drafts: readonly Draft[]): Promise<void> {
-    const records = stamped(drafts, pool, options.wall())
-    await log.core.append(intoBlocks(records).map(encodeBlock))
-    await foldLog(log)
-  }
-
-  /** Writes what is queued. The last look at the queue and the end are one turn: nothing can slip in between. */
-  async function drain(): Promise<void> {
-    isWriting = true
-    try {
-      while (queue.length > 0 && !isClosed) await writeBatch(queue.slice(0, BLOCKS_PER_TURN))
-    } finally {
-      isWriting = false
-    }
-  }
-
-  /** Writes the queue's first records, in order. A full disk keeps them queued; nothing is dropped. */
-  async function writeBatch(batch: readonly Draft[]): Promise<void> {
-    try {
-      await write(own, batch)
-      queue.splice(0, batch.length)
+      keeper.saveQuotas(quota.levels())
     } catch (error) {
-      if (isClosed) return
-      if (error instanceof PoolError) {
-        // One record is too large: the others of the batch must not suffer for it.
-        queue.splice(0, batch.length, ...batch.filter(isWritable))
-        return
-      }
-      note('the log cannot be written; trying again', { error: String(error) })
-      await new Promise(resolve => setTimeout(resolve, APPEND_RETRY_MS))
+      note('the quotas could not be saved', { error: String(error) })
     }
   }
 
-  function isWritable(draft: Draft): boolean {
-    try {
-      encodeBlock(stamped([draft], pool, 0))
-      return true
-    } catch (error) {
-      note('a record could not be written', { kind: draft.kind, error: String(error) })
-      options.onDropped(draft)
-      return false
-    }
+  async function close(): Promise<string | undefined> {
+    for (const timer of timers) clearInterval(timer)
+    await writer?.close()
+    checkpoints.close()
+    isClosed = true
+    saveQuotas()
+    const current = writer?.log()
+    await current?.close()
+    return current?.attestation.log
+  }
+
+  /** No more than once: whoever says so need not prove it. A longer log that is proven arrives by itself. */
+  function believe(gossip: Gossip): void {
+    const current = writer?.log()
+    const told = gossip.find(each => each.attestation.log === current?.attestation.log)
+    if (!told || !current || told.length <= current.length() || hasBelieved) return
+    hasBelieved = true
+    writer?.hearsOf(told.length)
   }
 
   return {
-    pool: () => pool,
-    append(drafts) {
-      queue.push(...drafts)
-      if (!isWriting) writing = drain()
+    pool: folding.pool,
+    append: drafts => writer?.append(drafts),
+    isHeldByPeer({ log: key, block }) {
+      const log = logs.get(key)
+      return log !== undefined && (log.isFrozen() || log.heldByPeers() > block)
     },
-    heads: () => [...open.values()].map(({ attestation, core }) => ({ attestation, length: core.length })),
+    heads: () => logs.all().map(log => ({ attestation: log.attestation, length: log.length() })),
     learn(gossip) {
-      const news = gossip
-        .map(each => each.attestation)
-        .filter(each => each.pool === membership.pool && !known.has(nameOf(each)) && !disowned.has(nameOf(each)))
-        .slice(0, Math.max(0, LIMITS.logsKnown - known.size))
-        .filter(isAttested)
-      if (news.length === 0) return
-      for (const attestation of news) known.set(nameOf(attestation), attestation)
-      keeper.saveLogs([...known.values()])
-      openAdmitted().then(options.onHeads, error => note('a log could not be opened', { error: String(error) }))
+      believe(gossip)
+      const work = list.learn(gossip) ? openMore() : Promise.resolve()
+      Promise.all([work, logs.reopenGrown(gossip)]).catch(error =>
+        note('a log could not be opened', { error: String(error) })
+      )
     },
-    holes: () => Object.fromEntries(holes),
-    flushed: () => writing,
-    async close() {
-      // A full disk keeps the writing going for ever; what it holds then is in the keeper's files, or is made anew.
-      await Promise.race([writing, new Promise(resolve => setTimeout(resolve, 2 * APPEND_RETRY_MS))])
-      isClosed = true
-      await own.core.close()
-    }
+    faults: () => ({
+      holes: Object.fromEntries(folding.holes()),
+      overQuota: attestationsOf(logs.all().filter(log => log.isOverQuota())),
+      frozen: attestationsOf(logs.all().filter(log => log.isFrozen()))
+    }),
+    flushed: async () => writer?.flushed(),
+    retry: () => writer?.retry(),
+    close
   }
 }
 
-function nameOf({ log, member, machine }: Attestation): string {
-  return `${log}/${member}/${machine}`
+function attestationsOf(logs: readonly FollowedLog[]): Attestation[] {
+  return logs.map(log => log.attestation)
 }
 
-/** True when the first block of a log names its writer as the attestation does. */
-function isWrittenBy(attestation: Attestation, firstBlock: Uint8Array): boolean {
-  const [first] = decodeBlock(firstBlock)
-  if (!first || !('record' in first) || first.record.kind !== 'writer-opened') return false
-  return first.record.member === attestation.member && first.record.machine === attestation.machine
+/** A record as its author handed it in: it is stamped anew when it is written anew. */
+function draftOf({ clock, at, ...draft }: LogRecord): Draft {
+  return draft as Draft
 }

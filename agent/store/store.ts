@@ -8,45 +8,57 @@ import { join } from 'node:path'
 import b4a from 'b4a'
 import Corestore from 'corestore'
 import { PoolError } from '#protocol'
-import { makeFolder } from './files.js'
+import { makeFolder, removeFile } from './files.js'
 
 export type Store = Corestore
 
 /**
  * Opens the store of a home.
  *
- * Errors: `STORE_IN_USE` when another process has it open; `STORE_DAMAGED` when it was copied or cannot be read.
+ * A store that was copied or moved opens, too: its files are not those of the clean-stop mark, so that a fresh log is
+ * written and no two machines write the same one (rule L6).
+ *
+ * Errors: `STORE_IN_USE` when another process has it open; `STORE_DAMAGED` when it cannot be read.
  */
 export async function openStore(home: string): Promise<Store> {
   const folder = join(home, 'store')
   makeFolder(home)
-  const store = new Corestore(folder)
   try {
-    await store.ready()
-    return store
+    return await openedStore(folder)
+  } catch (cause) {
+    // The store knows its place by attribute and by inode: a copy fails at the one or at the other.
+    if (!/invalid device file/i.test(textOf(cause))) throw explained(cause, home)
+  }
+  try {
+    removeFile(join(folder, 'CORESTORE'))
+    return await openedStore(folder)
   } catch (cause) {
     throw explained(cause, home)
   }
 }
 
+async function openedStore(folder: string): Promise<Store> {
+  const store = new Corestore(folder)
+  try {
+    await store.ready()
+    return store
+  } catch (error) {
+    await store.close().catch(() => undefined)
+    throw error
+  }
+}
+
+function textOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
 function explained(cause: unknown, home: string): PoolError {
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = textOf(cause)
   if (/could not be locked/i.test(text)) {
     return new PoolError('STORE_IN_USE', `The pool in ${home} is open in another process.`, {
       hint: 'Talk to it with `hypersweep status`, or stop it with `hypersweep down`.',
       cause
     })
-  }
-  // The store's own file knows its place by attribute and by inode: a copy fails at the one or at the other.
-  if (/invalid device file/i.test(text)) {
-    return new PoolError(
-      'STORE_DAMAGED',
-      `The store in ${home} was copied from another place: two machines with one identity would destroy each other's log.`,
-      {
-        hint: 'Move it back, or give this machine a home of its own: HYPERSWEEP_HOME=<new folder> hypersweep join <invite>.',
-        cause
-      }
-    )
   }
   return new PoolError('STORE_DAMAGED', `The store in ${home} cannot be opened: ${text}.`, {
     hint: 'Check the disk (`df -h`) and the rights of the folder.',

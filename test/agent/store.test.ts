@@ -2,11 +2,12 @@
  * What this machine keeps on its disk: small files, the keeper, its identity, the store.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import crypto from 'hypercore-crypto'
 import t, { type Test } from 'tap'
 import { type Attestation, canonicalJson, type PoolError, poolIdOf } from '#protocol'
+import { markCleanStop, takeCleanStop } from '../../agent/store/clean-stop.js'
 import { readJson, removeFile, writeJson } from '../../agent/store/files.js'
 import {
   foundPool,
@@ -28,9 +29,17 @@ const keeperIn = (home: string) => openKeeper(home, { checkpoints: () => [] })
 
 keeperContract(t, 'files', t => {
   const home = t.testdir({})
+  let isFull = false
+  const write = <T>(action: () => T): T => {
+    if (isFull) throw new Error('ENOSPC: no space left on device')
+    return action()
+  }
   return {
-    open: () => keeperIn(home),
-    result: nth => resultOf({ sweep: idFor('sweep'), trial: nth, attempt: 1 }, 'complete', { value: nth })
+    open: () => openKeeper(home, { checkpoints: () => [], write: isFull ? action => action() : write }),
+    result: nth => resultOf({ sweep: idFor('sweep'), trial: nth, attempt: 1 }, 'complete', { value: nth }),
+    fill(next) {
+      isFull = next
+    }
   }
 })
 
@@ -91,12 +100,20 @@ t.test('invites and logs survive a crash; of one invite the last state counts', 
   if (!isWindows) t.equal(modeOf(join(home, 'keeper', 'invites.json')), 0o600, 'an invite lets somebody in')
 })
 
-t.test('the mark of a clean stop is taken once', async t => {
-  const home = t.testdir({})
-  t.equal(keeperIn(home).takeCleanStop(), false, 'a new home has none')
-  keeperIn(home).markCleanStop()
-  t.equal(keeperIn(home).takeCleanStop(), true)
-  t.equal(keeperIn(home).takeCleanStop(), false)
+t.test('the mark of a clean stop is taken once, and only for the very files that it was set for (L6)', async t => {
+  const { home, folder } = await closedStore(t)
+  const log = keyOf('log')
+  t.equal(takeCleanStop(home), undefined, 'a crash leaves none')
+  markCleanStop(home, log)
+  renameSync(home, join(folder, 'renamed'))
+  t.equal(takeCleanStop(join(folder, 'renamed')), log, 'a folder that was renamed holds the same files')
+  t.equal(takeCleanStop(join(folder, 'renamed')), undefined)
+  markCleanStop(join(folder, 'renamed'), log)
+  cpSync(join(folder, 'renamed'), home, { recursive: true, preserveTimestamps: true })
+  t.equal(takeCleanStop(home), undefined, 'a copy does not')
+  const db = join(folder, 'renamed', 'store', 'db')
+  for (const name of readdirSync(db)) if (name.endsWith('.log')) writeFileSync(join(db, name), '')
+  t.equal(takeCleanStop(join(folder, 'renamed')), undefined, 'nor do files that were changed later')
 })
 
 t.test('an identity is made once, kept for its owner alone, and refused when it is damaged', async t => {
@@ -180,14 +197,16 @@ t.test('a store is open in one place at a time, and can be opened again after th
   await (await openStore(home)).close()
 })
 
-t.test('a store that was copied is refused: two machines with one identity would destroy their log (L6)', async t => {
+t.test('a store that was copied opens, with every attribute and without', async t => {
   const { home, folder } = await closedStore(t)
   cpSync(join(home, 'store'), join(folder, 'copied', 'store'), { recursive: true })
-  const refused = { code: 'STORE_DAMAGED', message: /was copied/, hint: /HYPERSWEEP_HOME/ }
-  await t.rejects(openStore(join(folder, 'copied')), refused)
+  await (await openStore(join(folder, 'copied'))).close()
+  await (await openStore(join(folder, 'copied'))).close()
   if (isWindows) return
   execFileSync('cp', ['-a', home, join(folder, 'restored')])
-  await t.rejects(openStore(join(folder, 'restored')), refused, 'a copy with every attribute is a copy too')
+  const restored = await openStore(join(folder, 'restored'))
+  await t.rejects(openStore(join(folder, 'restored')), { code: 'STORE_IN_USE' }, 'and is locked like any other')
+  await restored.close()
 })
 
 t.test('a store that cannot be read is told as damaged, not as in use', async t => {
