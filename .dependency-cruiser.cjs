@@ -8,7 +8,7 @@
 const wall = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 /** The agent's core: pure, so that the simulator can run it. */
-const CORE = '^agent/(agent|beat|conflict|local|plan|ports|result)\\.ts$'
+const CORE = '^agent/(agent|backup|beat|choice|conflict|local|pick|plan|ports|progress|reclaim|result|step)\\.ts$'
 /** What every adapter may know besides its port: how this machine is configured, how to log, what time it is. */
 const FREE = '^agent/(config|logger|clock)\\.ts$'
 /** Where the program is entered: by a person, as the daemon, and as the child that talks to the driver. */

@@ -12,15 +12,28 @@ import {
   type Draft,
   LIMITS,
   type Parameters,
+  type Place,
   type Pool,
   programSeed,
   type Submission
 } from '#protocol'
 import { beatIntervalMs, beatOf } from './beat.js'
-import { type BundleState, type Charge, emptyLocal, heardMachines, type Local, subject } from './local.js'
-import { plan, type Step } from './plan.js'
+import {
+  type BundleState,
+  type Charge,
+  chargeOf,
+  type DiskNews,
+  emptyLocal,
+  heardMachines,
+  type Local,
+  noteClaims,
+  noteDisk,
+  subject
+} from './local.js'
+import { plan } from './plan.js'
 import type { Bundles, Clock, Exit, Keeper, Log, Mesh, Probe, Report, Runner, StopReason } from './ports.js'
 import { resultOf } from './result.js'
+import type { Step } from './step.js'
 
 export interface Ports {
   readonly clock: Clock
@@ -42,24 +55,24 @@ export interface AgentOptions {
   readonly approveAll: boolean
   /** Why this agent takes no work at all, such as serving an invite; absent for an ordinary one. */
   readonly paused?: string
+  /** With fewer bytes free on the disk nothing new begins. */
+  readonly freeSpaceFloorBytes?: number
 }
 
 export type Agent = ReturnType<typeof createAgent>
 
 /** Returns the core of one machine's agent. Call `begin` once the ports work; then the `on…` calls, from any source. */
 export function createAgent(ports: Ports, options: AgentOptions) {
-  const local = emptyLocal(options.machine, options.name, ports.clock.now())
-  local.approveAll = options.approveAll
-  local.paused = options.paused
+  const local = localOf(options, ports.clock.now())
   let lastStepMs = ports.clock.now()
   let lastBeat = { text: '', atMs: Number.NEGATIVE_INFINITY }
   let hasBegun = false
   /** Ends of attempts that the disk had no room for yet. */
   const unsaved = new Map<string, { readonly charge: Charge; readonly draft: Draft }>()
   let announced: string | undefined
-  let isClosing = false
   /** Since when the log has a result that is also kept here, monotonic ms. */
   const loggedMs = new Map<string, number>()
+  let droppedMs = Number.NEGATIVE_INFINITY
 
   function step(): void {
     // Before `begin` this machine does not know its own checkpoints and results: it would give its claims back.
@@ -150,7 +163,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       ports.keeper.saveResult(charge.id, draft)
     } catch (error) {
       // A full disk, most likely: the attempt is not finished, and its device not free, until the result is saved.
-      ports.note('a result could not be saved; trying again', { ...about(charge), error: String(error) })
+      if (!unsaved.has(charge.id))
+        ports.note('a result could not be saved; trying again', { ...about(charge), error: String(error) })
       unsaved.set(charge.id, { charge, draft })
       return
     }
@@ -204,7 +218,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       for (const id of kept.checkpoints) local.checkpoints.add(id)
       for (const { id, draft } of kept.results) {
         local.results.add(id)
-        if (!hasOwnResult(ports.log.pool(), local.machine, id)) ports.log.append([draft])
+        if (!ownEnd(ports.log.pool(), local.machine, id)) ports.log.append([draft])
       }
       hasBegun = true
       announceMachine()
@@ -254,6 +268,17 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       step()
     },
 
+    /** The disk was looked at. Where it has no room nothing new begins; what runs goes on. */
+    onDisk(news: DiskNews): void {
+      if (!noteDisk(local, news, options.freeSpaceFloorBytes ?? LIMITS.freeSpaceFloorBytes)) return
+      const reason = local.diskTrouble
+      ports.note(reason === undefined ? 'the disk has room again' : 'the disk lets nothing new begin', {
+        ...news,
+        reason
+      })
+      step()
+    },
+
     onReport(id: string, report: Report): void {
       const charge = chargeOf(local, id)
       const sweep = charge && ports.log.pool().sweeps.get(charge.sweep)
@@ -275,8 +300,9 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       const claim = sweep?.trials.get(charge.trial)?.attempts.get(charge.attempt)?.claims.get(local.machine)
       const device = local.devices.find(each => each.id === charge.device)
       ports.note('an attempt ended', { ...about(charge), class: exit.class, value: exit.value, message: exit.message })
-      const reason = charge.stopReason === 'lost-claim' ? 'lost-claim' : 'owner'
-      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason })
+      const reason = releaseReasonOf(charge)
+      const { seconds } = exit
+      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason, seconds })
       else finish(charge, resultOf(charge, exit, claim?.parameters ?? {}, device))
       // No step: what comes next is decided when the log has the result, for until then the pool does not know of it.
     },
@@ -286,8 +312,9 @@ export function createAgent(ports: Ports, options: AgentOptions) {
 
     approve(submission: Pick<Submission, 'spec' | 'bundle'>): void {
       const approval = approvalOf(submission)
-      local.approved.add(approval)
+      // Saved first: what a full disk did not take must not count until the next start only.
       ports.keeper.saveApproval(approval)
+      local.approved.add(approval)
       // A bundle that could not be had before may be there now.
       const { digest } = submission.bundle
       if (typeof local.bundles.get(digest) === 'object') local.bundles.delete(digest)
@@ -308,9 +335,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
 
     /** Stops every attempt and takes no more; their ends still come as `onExit`. Returns how many are waited for. */
     close(): number {
-      if (!isClosing) {
-        isClosing = true
-        local.paused = 'closing'
+      if (!local.isClosing) {
+        local.isClosing = true
         for (const charge of [...local.charges.values()]) {
           if (charge.phase === 'claiming')
             finish(charge, { kind: 'trial-released', ...subject(charge), reason: 'owner' })
@@ -321,42 +347,48 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     }
   }
 
-  /** A result leaves the disk once the log had it for long: until then a power cut may take it from the log (L8). */
+  /**
+   * A result leaves the disk once another machine has it, and the own log had it for long: until then a power cut may
+   * take it from the log (L8). Alone in the pool, the own log must do.
+   */
   function dropLoggedResults(now: number): void {
+    if (now - droppedMs < LIMITS.resultCheckMs) return
+    droppedMs = now
+    const pool = ports.log.pool()
     for (const id of [...local.results]) {
-      if (!hasOwnResult(ports.log.pool(), local.machine, id)) continue
+      const place = ownEnd(pool, local.machine, id)
+      if (!place) continue
       const since = loggedMs.get(id) ?? now
       loggedMs.set(id, since)
       if (now - since < LIMITS.unsyncedMs) continue
+      if (pool.machines.size > 1 && !ports.log.isHeldByPeer(place)) continue
       loggedMs.delete(id)
       local.results.delete(id)
-      ports.keeper.dropResult(id)
+      try {
+        ports.keeper.dropResult(id)
+      } catch (error) {
+        // It stays until the next start finds it, and that the log has it.
+        ports.note('a result could not be removed', { id, error: String(error) })
+      }
     }
   }
 }
 
-/** Notes when claims of others were first seen, and forgets those that are over: silence counts from there (C6). */
-function noteClaims(pool: Pool, local: Local, now: number): void {
-  const open = new Set<string>()
-  for (const sweep of pool.sweeps.values()) {
-    for (const index of sweep.byPhase.claimed) {
-      const attempt = sweep.trials.get(index)?.standing.held?.attempt ?? 0
-      const id = `${sweep.id}-${index}-${attempt}`
-      open.add(id)
-      if (!local.claimSeenMs.has(id)) local.claimSeenMs.set(id, now)
-    }
-  }
-  for (const id of local.claimSeenMs.keys()) if (!open.has(id)) local.claimSeenMs.delete(id)
+function localOf({ machine, name, approveAll, paused }: AgentOptions, nowMs: number): Local {
+  return Object.assign(emptyLocal(machine, name, nowMs), { approveAll, paused })
 }
 
-function hasOwnResult(pool: Pool, machine: string, id: string): boolean {
+/** Returns where this machine's record of an attempt's end stands; nothing while the log lacks it. */
+function ownEnd(pool: Pool, machine: string, id: string): Place | undefined {
   const [sweep = '', trial = '', attempt = ''] = id.split('-')
   const known = pool.sweeps.get(sweep)?.trials.get(Number(trial))?.attempts.get(Number(attempt))
-  return known !== undefined && (known.results.has(machine) || known.releases.has(machine))
+  return known?.results.get(machine) ?? known?.releases.get(machine)
 }
 
-function chargeOf(local: Local, id: string): Charge | undefined {
-  return [...local.charges.values()].find(charge => charge.id === id)
+/** An attempt that nobody stopped and that is given back all the same could not even begin: a full disk. */
+function releaseReasonOf({ stopReason }: Charge): 'lost-claim' | 'owner' | 'unable' {
+  if (stopReason === 'lost-claim') return 'lost-claim'
+  return stopReason === undefined ? 'unable' : 'owner'
 }
 
 function about(charge: Charge): Readonly<Record<string, unknown>> {

@@ -4,8 +4,8 @@
  * Pure, like all of the core: a beat is a function of the pool, of what only this machine knows, and of the time.
  */
 import { type Beat, LIMITS, type Pool, type RunningAttempt, sweepStateOf } from '#protocol'
-import { type Local, subject } from './local.js'
-import { accepts } from './plan.js'
+import { accepts } from './choice.js'
+import { type Local, pausedReason, subject } from './local.js'
 
 /** Returns the beat of this machine now. */
 export function beatOf(pool: Pool, local: Local, now: number): Beat {
@@ -24,19 +24,20 @@ export function beatOf(pool: Pool, local: Local, now: number): Beat {
         ...(value === undefined ? {} : { value })
       }
     })
+  const paused = pausedReason(pool, local)
   return {
     name: local.name,
     devices: local.devices,
     accepts:
-      local.paused === undefined
+      paused === undefined
         ? [...pool.sweeps.values()]
-            .filter(sweep => accepts(local, sweep) && sweepStateOf(pool, sweep) === 'running')
+            .filter(sweep => sweepStateOf(pool, sweep) === 'running' && accepts(local, sweep))
             .map(sweep => sweep.id)
             .sort()
             .slice(0, LIMITS.acceptsPerBeat)
         : [],
     running,
-    ...(local.paused === undefined ? {} : { paused: local.paused }),
+    ...(paused === undefined ? {} : { paused }),
     heard: Object.fromEntries([...local.peers].map(([machine, peer]) => [machine, now - peer.heardMs]))
   }
 }

@@ -5,16 +5,15 @@
  * compute it from what both know: the claims, and how far each says that it is.
  * Invariant: of two machines with the same facts at most one gives way.
  */
-import { idOf, LIMITS, type Pool, type RunningAttempt } from '#protocol'
-import { type Charge, heardMachines, type Local } from './local.js'
+import { idOf, isBackup, LIMITS, type Pool } from '#protocol'
+import { activeMachines, type Charge, type Local } from './local.js'
+import { type Progress, progressOf } from './progress.js'
 
-/** How far an attempt is. `leftSeconds` is absent while nothing tells. */
-interface Progress {
+/** One of those that train a trial. */
+interface Side extends Progress {
   readonly attempt: number
   readonly machine: string
-  readonly seconds: number
-  readonly leftSeconds?: number
-  readonly share?: number
+  readonly isBackup: boolean
 }
 
 /**
@@ -28,16 +27,31 @@ export function givesWay(pool: Pool, local: Local, charge: Charge, nowMs: number
   const own = ownProgress(local, charge, nowMs)
   const result = pool.sweeps.get(charge.sweep)?.trials.get(charge.trial)?.standing.result
   if (result) return result.machine !== local.machine && !isNearlyDone(own)
-  return rivals(local, charge, nowMs).some(rival => givesWayTo(charge, own, rival))
+  return rivals(pool, local, charge, nowMs).some(rival => givesWayTo(charge, own, rival))
 }
 
-function givesWayTo(charge: Charge, own: Progress, rival: Progress): boolean {
+function givesWayTo(charge: Charge, own: Side, rival: Side): boolean {
+  if (own.isBackup !== rival.isBackup) return own.isBackup && isInVain(own, rival)
   const isOwnBehind = isBehind(charge, own, rival)
   if (hasBarelyBegun(isOwnBehind ? own : rival)) return isOwnBehind
   if (own.leftSeconds === undefined || rival.leftSeconds === undefined || isNearlyDone(own)) return false
-  if (own.leftSeconds > LIMITS.conflictMargin * rival.leftSeconds) return true
+  if (isSlower(own.leftSeconds, rival.leftSeconds)) return true
   // What each says is a moment old: within the margin both would look slower to themselves, so the claim decides.
-  return isOwnBehind && rival.leftSeconds <= LIMITS.conflictMargin * own.leftSeconds
+  return isOwnBehind && !isSlower(rival.leftSeconds, own.leftSeconds)
+}
+
+/**
+ * A backup was started beside an attempt that is alive, so neither gives way for being second (rule C11). Once it turns
+ * out clearly slower than what it backs up, it trains in vain.
+ */
+function isInVain(backup: Side, original: Side): boolean {
+  if (hasBarelyBegun(backup) || isNearlyDone(backup)) return false
+  if (backup.leftSeconds === undefined || original.leftSeconds === undefined) return false
+  return isSlower(backup.leftSeconds, original.leftSeconds)
+}
+
+function isSlower(leftSeconds: number, otherLeftSeconds: number): boolean {
+  return leftSeconds > LIMITS.conflictMargin * otherLeftSeconds
 }
 
 function hasBarelyBegun({ seconds }: Progress): boolean {
@@ -48,34 +62,30 @@ function isNearlyDone({ share = 0, leftSeconds = Number.POSITIVE_INFINITY }: Pro
   return share >= LIMITS.conflictShareDone || leftSeconds * 1000 <= LIMITS.conflictMs
 }
 
-function ownProgress(local: Local, charge: Charge, nowMs: number): Progress {
-  const seconds = (nowMs - charge.sinceMs) / 1000
+function ownProgress(local: Local, charge: Charge, nowMs: number): Side {
   const { step, steps } = charge.latest ?? {}
-  return { attempt: charge.attempt, machine: local.machine, seconds, ...estimate({ seconds, step, steps }) }
+  const progress = progressOf({ seconds: (nowMs - charge.sinceMs) / 1000, step, steps })
+  return { attempt: charge.attempt, machine: local.machine, isBackup: charge.backup === true, ...progress }
 }
 
 /** Machines heard now that say they run the same trial. */
-function rivals(local: Local, charge: Charge, nowMs: number): Progress[] {
-  return heardMachines(local, nowMs).flatMap(machine => {
+function rivals(pool: Pool, local: Local, charge: Charge, nowMs: number): Side[] {
+  const sweep = pool.sweeps.get(charge.sweep)
+  return activeMachines(pool, local, nowMs).flatMap(machine => {
     const running = local.peers.get(machine)?.beat.running ?? []
     return running
       .filter(each => each.sweep === charge.sweep && each.trial === charge.trial)
-      .map(each => ({ attempt: each.attempt, machine, seconds: each.seconds, ...estimate(each) }))
+      .map(each => ({
+        attempt: each.attempt,
+        machine,
+        isBackup: isBackup(sweep, each, machine),
+        ...progressOf(each)
+      }))
   })
 }
 
-function estimate({
-  seconds,
-  step,
-  steps
-}: Pick<RunningAttempt, 'seconds'> & { step?: number | undefined; steps?: number | undefined }) {
-  if (step === undefined || steps === undefined || step <= 0 || steps < step) return {}
-  const share = step / steps
-  return { share, leftSeconds: (seconds / share) * (1 - share) }
-}
-
 /** Orders rivals alike on both sides: by attempt, then by the hash of rule C3. */
-function isBehind(charge: Charge, own: Progress, rival: Progress): boolean {
+function isBehind(charge: Charge, own: Side, rival: Side): boolean {
   if (own.attempt !== rival.attempt) return own.attempt > rival.attempt
   const weight = (machine: string) =>
     idOf('claim', { sweep: charge.sweep, trial: charge.trial, attempt: own.attempt, machine })

@@ -2,13 +2,14 @@
  * The agent's process: one for each home.
  *
  * `run` works in the pool and answers the command line until it is told to stop; `bootstrap` runs a private DHT. The
- * first line on stdout says that it is ready, or why it cannot be; everything else goes to `<home>/agent.log`.
+ * first line on stdout says that it is ready, or why it cannot be; everything else goes to `<home>/agent.log`. `verify`
+ * looks at a store at rest, and says on stdout how far it is and what it found.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { controlPath, PoolError, poolIdOf, type StartLine } from '#protocol'
+import { controlPath, PoolError, poolIdOf, type StartLine, type VerifyLine } from '#protocol'
 import { realClock } from './clock.js'
 import { type Config, readConfig, saveNetwork } from './config.js'
 import { createHandlers, type Surroundings } from './control/handlers.js'
@@ -17,6 +18,7 @@ import { type Logger, openLogger } from './logger.js'
 import { openPrivateDht } from './mesh/dht.js'
 import { comeWith, readInvite } from './mesh/pairing.js'
 import { openSession, type Session } from './session.js'
+import { diskError, diskFaultOf } from './store/disk-fault.js'
 import { makeFolder } from './store/files.js'
 import {
   foundingSchema,
@@ -27,6 +29,7 @@ import {
   readMembership,
   writeMembership
 } from './store/identity.js'
+import { verifyHome } from './store/verify.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** What an inviter hands over beside the pool's key and secret. */
@@ -38,6 +41,8 @@ const handoverSchema = z.object({
 /** How long a joiner waits until it sees itself in the pool's log, in ms: its inviter is online right now. */
 const JOINED_MS = 30_000
 const JOINED_POLL_MS = 50
+/** A large store takes minutes: so often somebody who waits hears how far it is, in ms. */
+const PROGRESS_MS = 1000
 
 async function run(): Promise<void> {
   const config = readConfig(process.env)
@@ -49,9 +54,12 @@ async function run(): Promise<void> {
   // The socket comes first: it is what tells a second agent on this home from the first.
   const server = await openControlServer(address, createHandlers(process_.host))
   await process_.begin()
+  await server.hold()
   logger.info('the agent is ready', { version, home: config.home })
   say({ ready: true, pid: process.pid })
   await process_.ended
+  // A peer may still be served when the store closes under it. That is no reason to leave without the clean-stop mark.
+  process.on('uncaughtException', error => logger.warn('something broke while closing', { error: String(error) }))
   await process_.close()
   await server.close()
   logger.info('the agent has stopped', {})
@@ -178,6 +186,32 @@ async function bootstrap(): Promise<void> {
   await dht.close()
 }
 
+/** Checks a home while no agent runs. It holds the home's socket, so that none begins meanwhile. */
+async function verify(): Promise<void> {
+  const { home } = readConfig(process.env)
+  const inUse = new PoolError('STORE_IN_USE', `The pool in ${home} is open in another process.`, {
+    hint: '`hypersweep down` first: only a store at rest can be verified. `hypersweep doctor` looks at a running agent.'
+  })
+  const address = controlPath({ home, platform: process.platform, temporary: tmpdir() })
+  const isHere = existsSync(home)
+  const server = isHere ? await openControlServer(address, () => Promise.reject(inUse)).catch(refused) : undefined
+  let toldMs = realClock.now()
+  const onProgress = (progress: string) => {
+    if (realClock.now() - toldMs < PROGRESS_MS) return
+    toldMs = realClock.now()
+    say({ progress })
+  }
+  try {
+    say({ found: await verifyHome(home, onProgress) })
+  } finally {
+    await server?.close()
+  }
+
+  function refused(error: unknown): never {
+    throw error instanceof PoolError && error.code === 'AGENT_RUNNING' ? inUse : error
+  }
+}
+
 function versionOf(): string {
   // The same relative place from the sources and from `dist`, one folder deeper.
   for (const path of ['../package.json', '../../package.json']) {
@@ -191,28 +225,32 @@ function versionOf(): string {
   return 'unknown'
 }
 
-function say(line: StartLine): void {
+function say(line: StartLine | VerifyLine): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
 /** The command that started this process may be gone: its end of the pipe is no reason to die. */
 process.stdout.on('error', () => undefined)
 
-const commands: Readonly<Record<string, () => Promise<void>>> = { run, bootstrap }
+const commands: Readonly<Record<string, () => Promise<void>>> = { run, bootstrap, verify }
 const command = commands[process.argv[2] ?? 'run'] ?? run
 command().then(
   () => process.exit(0),
   error => {
-    const known =
-      error instanceof PoolError
-        ? error
-        : new PoolError('AGENT_FAILED', `The agent failed: ${error instanceof Error ? error.message : String(error)}`, {
-            hint: 'Its log tells more: agent.log in its home.',
-            cause: error
-          })
+    const known = knownError(error)
     say({
       error: { code: known.code, message: known.message, ...(known.hint === undefined ? {} : { hint: known.hint }) }
     })
     process.exit(1)
   }
 )
+
+function knownError(error: unknown): PoolError {
+  if (error instanceof PoolError) return error
+  const fault = diskFaultOf(error)
+  if (fault !== undefined) return diskError(process.env['HYPERSWEEP_HOME'] ?? '.', fault, error)
+  return new PoolError('AGENT_FAILED', `The agent failed: ${error instanceof Error ? error.message : String(error)}`, {
+    hint: 'Its log tells more: agent.log in its home.',
+    cause: error
+  })
+}

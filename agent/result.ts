@@ -27,7 +27,8 @@ export function resultOf(charge: Charge, exit: Exit, parameters: Parameters, dev
     seconds: exit.seconds,
     device: { id: charge.device, model: device?.model ?? 'unknown', memoryBytes: device?.memoryBytes ?? 0 },
     ...(exit.message ? { message: exit.message } : {}),
-    ...(failed && exit.tail ? { tail: exit.tail } : {})
+    ...(failed && exit.tail ? { tail: exit.tail } : {}),
+    ...(exit.bulk === undefined ? {} : { bulk: exit.bulk })
   })
 }
 

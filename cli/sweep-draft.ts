@@ -5,6 +5,7 @@
  * absent from the draft, so that everything wrong with a file is told at once.
  */
 import {
+  BACKUPS,
   combinations,
   digestOf,
   distinctConfigurations,
@@ -33,7 +34,8 @@ const KEYS = [
   'seed',
   'on_duplicate',
   'lease',
-  'time_limit'
+  'time_limit',
+  'backups'
 ]
 /** W&B's keys that a sweep runs without: what becomes of each. */
 const IGNORED: Readonly<Record<string, string>> = {
@@ -104,7 +106,8 @@ export function readDraft(
     runCap: optional(fields, 'run_cap', field => readInteger(field, { min: 1, max: LIMITS.trialsPerSweep }, issues)),
     onDuplicate: optional(fields, 'on_duplicate', field => readChoice(field, ON_DUPLICATE, issues), 'resample'),
     leaseMs: optional(fields, 'lease', field => readDuration(field, LEASE_MS, issues), LIMITS.leaseMs),
-    timeLimitMs: optional(fields, 'time_limit', field => readDuration(field, TIME_LIMIT_MS, issues))
+    timeLimitMs: optional(fields, 'time_limit', field => readDuration(field, TIME_LIMIT_MS, issues)),
+    backups: optional(fields, 'backups', field => readChoice(field, BACKUPS, issues))
   }
   const withEnd = { ...draft, runCap: checkedRunCap(draft, fields, issues) }
   return Object.fromEntries(Object.entries(withEnd).filter(([, value]) => value !== undefined))

@@ -4,20 +4,32 @@
 import { statSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { execa } from 'execa'
-import type { DoctorCheck, Pool } from '#protocol'
+import { type Attestation, type DoctorCheck, formatBytes, LIMITS, machineOf, type Pool, poolDigest } from '#protocol'
 import type { Agent } from '../agent.js'
+import { pausedReason } from '../local.js'
 
+const MiB = 2 ** 20
 const GiB = 2 ** 30
 /** Below this a training run soon fills the disk. */
 const FREE_BYTES_MIN = 2 * GiB
 const PYTHON_MS = 10_000
+
+/** The log as the doctor looks at it. */
+export interface DoctorLog {
+  pool(): Pool
+  faults(): {
+    readonly holes: Readonly<Record<string, number>>
+    readonly overQuota: readonly Attestation[]
+    readonly frozen: readonly Attestation[]
+  }
+}
 
 export interface Patient {
   readonly home: string
   readonly bootstrap: readonly string[]
   readonly work?: {
     readonly agent: Pick<Agent, 'local'>
-    readonly log: { pool(): Pool; holes(): Readonly<Record<string, number>> }
+    readonly log: DoctorLog
     readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
   }
 }
@@ -25,7 +37,11 @@ export interface Patient {
 /** Looks at everything that can be looked at without changing anything. */
 export async function doctor(patient: Patient): Promise<DoctorCheck[]> {
   const { work } = patient
-  const machine = [homeCheck(patient.home), await diskCheck(patient.home), await pythonCheck()]
+  const machine = [
+    homeCheck(patient.home),
+    await diskCheck(patient.home, work?.agent.local.diskTrouble),
+    await pythonCheck()
+  ]
   if (!work) {
     return [
       ...machine,
@@ -37,7 +53,16 @@ export async function doctor(patient: Patient): Promise<DoctorCheck[]> {
       }
     ]
   }
-  return [...machine, networkCheck(patient, work), devicesCheck(work), ...bundleChecks(work), logCheck(work)]
+  return [
+    ...machine,
+    networkCheck(patient, work),
+    devicesCheck(work),
+    ...bundleChecks(work),
+    logCheck(work.log),
+    ...quotaChecks(work.log),
+    ...frozenChecks(work.log),
+    digestCheck(work.log)
+  ]
 }
 
 function homeCheck(home: string): DoctorCheck {
@@ -51,10 +76,18 @@ function homeCheck(home: string): DoctorCheck {
   }
 }
 
-async function diskCheck(home: string): Promise<DoctorCheck> {
+async function diskCheck(home: string, trouble: string | undefined): Promise<DoctorCheck> {
   const { bavail, bsize } = await statfs(home)
   const free = bavail * bsize
-  const detail = `${(free / GiB).toFixed(1)} GiB are free.`
+  const detail = `${formatBytes(free)} are free.`
+  if (trouble !== undefined) {
+    return {
+      name: 'disk',
+      verdict: 'problem',
+      detail: `${detail} This machine takes no work: ${trouble}.`,
+      hint: 'Make room: it goes on by itself. How much it wants is `freeSpace` in config.yaml.'
+    }
+  }
   if (free >= FREE_BYTES_MIN) return { name: 'disk', verdict: 'ok', detail }
   return {
     name: 'disk',
@@ -95,10 +128,11 @@ function networkCheck(patient: Patient, { mesh, log, agent }: NonNullable<Patien
       hint: 'The others may be off. This machine goes on alone and merges later.'
     }
   }
+  const paused = pausedReason(log.pool(), agent.local)
   return {
     name: 'network',
     verdict: 'ok',
-    detail: agent.local.paused ? `${detail} This machine takes no work: ${agent.local.paused}.` : detail
+    detail: paused === undefined ? detail : `${detail} This machine takes no work: ${paused}.`
   }
 }
 
@@ -136,8 +170,8 @@ function bundleChecks({ agent }: NonNullable<Patient['work']>): DoctorCheck[] {
   )
 }
 
-function logCheck({ log }: NonNullable<Patient['work']>): DoctorCheck {
-  const holes = Object.values(log.holes()).reduce((sum, count) => sum + count, 0)
+function logCheck(log: DoctorLog): DoctorCheck {
+  const holes = Object.values(log.faults().holes).reduce((sum, count) => sum + count, 0)
   const { rejections, entries } = log.pool()
   const detail = `${entries} records count, ${rejections.count} have no effect, ${holes} could not be read.`
   const last = rejections.latest.at(-1)
@@ -153,4 +187,47 @@ function logCheck({ log }: NonNullable<Patient['work']>): DoctorCheck {
     verdict: 'ok',
     detail: last ? `${detail} The last without effect: a ${last.kind}: ${last.reason}.` : detail
   }
+}
+
+function quotaChecks(log: DoctorLog): DoctorCheck[] {
+  const { overQuota } = log.faults()
+  if (overQuota.length === 0) return []
+  const room = `${LIMITS.quotaBytesPerDay / MiB} MiB a day`
+  return [
+    {
+      name: 'quota',
+      verdict: 'warning',
+      detail: `${machinesOf(log, overQuota)} wrote more than a member may; the rest is not downloaded yet.`,
+      hint: `It comes as room comes back, ${room}. A program that reports much too often, or a member who floods the pool.`
+    }
+  ]
+}
+
+function frozenChecks(log: DoctorLog): DoctorCheck[] {
+  const { frozen } = log.faults()
+  if (frozen.length === 0) return []
+  return [
+    {
+      name: 'histories',
+      verdict: 'warning',
+      detail: `A log of ${machinesOf(log, frozen)} has two histories: it stays as it was when that was found.`,
+      hint: 'That machine ran from a copy or a backup of its home. It goes on in a fresh log; make sure that only one runs.'
+    }
+  ]
+}
+
+function digestCheck(log: DoctorLog): DoctorCheck {
+  const digest = poolDigest(log.pool())
+  return {
+    name: 'digest',
+    verdict: 'ok',
+    detail: `${digest.slice(0, 16)}… Machines that have the same records show the same digest.`,
+    digest
+  }
+}
+
+/** The names of the machines that wrote the logs, each once. */
+function machinesOf(log: DoctorLog, logs: readonly Attestation[]): string {
+  const names = logs.map(({ machine }) => machineOf(log.pool(), machine)?.name ?? machine.slice(0, 8))
+  return [...new Set(names)].sort().join(', ')
 }

@@ -21,7 +21,7 @@ import {
   machinesView,
   type Pool,
   PoolError,
-  poolHash,
+  poolDigest,
   rankedTrials,
   type StatusView,
   type Sweep,
@@ -36,15 +36,17 @@ import {
   trialView
 } from '#protocol'
 import type { Agent } from '../agent.js'
-import { attemptId, isApproved } from '../local.js'
-import { doctor } from './doctor.js'
+import { attemptId, isApproved, pausedReason } from '../local.js'
+import { type DoctorLog, doctor } from './doctor.js'
+import { type BulkSource, fetchLastOutput, fullTrial } from './full-trial.js'
 
 /** This machine at work in a pool, as far as requests need it. */
 export interface Work {
   readonly agent: Pick<Agent, 'local' | 'beat' | 'approve'>
-  readonly log: { pool(): Pool; holes(): Readonly<Record<string, number>> }
+  readonly log: DoctorLog
   readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
   readonly bundles: { pack(folder: string): Promise<Bundle>; list(bundle: Bundle): Promise<Manifest> }
+  readonly bulk: BulkSource['bulk']
   readonly invites: { create(): InviteView; list(): InviteView[] }
   readonly membership: { readonly founding: { readonly name: string } }
   output(id: string): Promise<string>
@@ -123,7 +125,11 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
         trialView(work.log.pool(), sweep, index, live)
       )
     },
-    trial: async request => oneTrial(host, workOf(host), request).view,
+    async trial(request) {
+      const work = workOf(host)
+      const { sweep, view } = oneTrial(host, work, request)
+      return request.isFull ? fullTrial(work, work.log.pool(), sweep, view) : view
+    },
     async best(request) {
       const work = workOf(host)
       const sweep = sweepNamed(work.log.pool(), request.sweep)
@@ -177,6 +183,7 @@ function statusOf(host: Surroundings): StatusView {
     }
   const pool = work.log.pool()
   const { local } = work.agent
+  const paused = pausedReason(pool, local)
   const sweeps = sweepsInOrder(pool).filter(sweep => sweep.submission)
   const running = sweeps.filter(sweep => sweepStateOf(pool, sweep) === 'running')
   return {
@@ -191,8 +198,8 @@ function statusOf(host: Surroundings): StatusView {
     isOnline: work.mesh.isOnline(),
     connected: work.mesh.connected().length,
     machines: pool.machines.size,
-    ...(local.paused === undefined ? {} : { paused: local.paused }),
-    poolHash: poolHash(pool),
+    ...(paused === undefined ? {} : { paused }),
+    poolHash: poolDigest(pool),
     records: pool.entries,
     sweeps: {
       running: running.length,
@@ -292,7 +299,7 @@ function oneTrial(
   return { sweep, view: trialView(pool, sweep, request.trial, liveOf(host, work)) }
 }
 
-/** The whole output if an attempt ran here, else its end as it stands in the log. */
+/** The whole output if an attempt ran here, else its end from whoever has it, else what stands in the log. */
 async function logsOf(
   host: Surroundings,
   work: Work,
@@ -300,10 +307,16 @@ async function logsOf(
 ): Promise<ControlAnswers['logs']> {
   const { sweep, view } = oneTrial(host, work, request)
   const mine = view.attempts.filter(each => each.machine === work.agent.local.machine).at(-1)
-  const text = mine && (await work.output(attemptId(sweep.id, view.trial, mine.attempt)).catch(() => undefined))
-  if (mine && text !== undefined) return { machineName: mine.machineName, isWhole: true, text }
+  const whole = mine && (await work.output(attemptId(sweep.id, view.trial, mine.attempt)).catch(() => undefined))
+  if (mine && whole !== undefined) return { machineName: mine.machineName, isWhole: true, text: whole }
+  const fetched = await fetchLastOutput(work, work.log.pool(), sweep, view.trial)
+  if (fetched && 'bulk' in fetched) return { machineName: fetched.machineName, isWhole: false, text: fetched.bulk.tail }
   const told = view.attempts.filter(each => each.tail).at(-1)
-  if (told?.tail) return { machineName: told.machineName, isWhole: false, text: told.tail }
+  if (told?.tail) {
+    const { machineName, tail: text } = told
+    return { machineName, isWhole: false, text, ...(fetched ? { missing: fetched.missing } : {}) }
+  }
+  if (fetched) throw new PoolError('BULK_UNAVAILABLE', fetched.missing, { hint: fetched.hint })
   const where = view.attempts.at(-1)?.machineName
   throw new PoolError('NOT_FOUND', `No output of trial ${view.trial} is on this machine.`, {
     hint:

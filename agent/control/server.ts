@@ -4,7 +4,7 @@
  * Only the owner of the machine can open it: the file has mode 0600 inside a folder of mode 0700. What comes over it is
  * checked like any other input; nothing here knows what a request means.
  */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { type ControlReply, type ControlRequest, LIMITS, PoolError, requestSchema } from '#protocol'
@@ -12,6 +12,11 @@ import { type ControlReply, type ControlRequest, LIMITS, PoolError, requestSchem
 export type Handle = (request: ControlRequest) => Promise<unknown>
 
 export interface ControlServer {
+  /**
+   * Listens again where another agent, which started in the same moment, has taken the place. Call it once the store is
+   * open: only one of the two has it, and the other one ends.
+   */
+  hold(): Promise<void>
   close(): Promise<void>
 }
 
@@ -28,16 +33,32 @@ export async function openControlServer(address: string, handle: Handle): Promis
       hint: 'Look at it with `hypersweep status`, or stop it with `hypersweep down`.'
     })
   }
-  if (!isPipe) rmSync(address, { force: true })
   const sockets = new Set<Socket>()
-  const server = createServer(socket => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    serve(socket, handle)
-  })
-  await listen(server, address)
-  if (!isPipe) chmodSync(address, 0o600)
+  let { server, inode } = await place()
+
+  /** Puts a new socket at the address, whatever is there. */
+  async function place(): Promise<{ server: Server; inode: number }> {
+    if (!isPipe) rmSync(address, { force: true })
+    const server = createServer(socket => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+      serve(socket, handle)
+    })
+    await listen(server, address)
+    if (!isPipe) chmodSync(address, 0o600)
+    return { server, inode: inodeAt(address) }
+  }
+
   return {
+    async hold() {
+      if (isPipe || inodeAt(address) === inode) return
+      const lost = server
+      const placed = await place()
+      server = placed.server
+      inode = placed.inode
+      lost.unref()
+    },
+
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve())
@@ -45,6 +66,11 @@ export async function openControlServer(address: string, handle: Handle): Promis
         for (const socket of sockets) socket.destroySoon()
       })
   }
+}
+
+/** 0 when nothing is there. */
+function inodeAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0
 }
 
 function listen(server: Server, address: string): Promise<void> {

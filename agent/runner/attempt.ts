@@ -4,7 +4,7 @@
  * Owns the order of things: prepare, start, listen, end, clear, judge. Decides nothing that `judge` can decide.
  * Invariant: `exit` resolves exactly once, whatever fails on the way, and only after the process tree is gone.
  */
-import { PoolError } from '#protocol'
+import { type Bulk, type BulkPlace, LIMITS, PoolError } from '#protocol'
 import type { AttemptSpec, Exit, Report, StopReason } from '../ports.js'
 import { expandCommand } from './command.js'
 import { allowedOf, type Environment, programEnvironment } from './environment.js'
@@ -31,6 +31,10 @@ export interface AttemptContext {
   readonly stopGraceMs: number
   readonly onReport: (report: Report) => void
   readonly onOutput: (text: string) => void
+  /** Writes down what is too much for a result, before its end is told. Never rejects. */
+  readonly keep: (bulk: Bulk) => Promise<BulkPlace | undefined>
+  /** The disk took something not. */
+  readonly onDiskFault: (error: unknown) => void
   readonly log: (message: string, fields: object) => void
 }
 
@@ -80,7 +84,10 @@ async function live(state: State): Promise<Exit> {
   const { attempt, context, workspace } = state
   // Also when nothing can be prepared, the caller has its call back before it hears of the end.
   await Promise.resolve()
-  const end = await run(state).catch((error: unknown) => ({ fault: faultOf(error) }))
+  const end = await run(state).catch((error: unknown) => {
+    if (isDiskFault(error)) context.onDiskFault(error)
+    return { fault: faultOf(error) }
+  })
   state.hasEnded = true
   state.output?.close()
   await clearWorkspace(workspace).catch((error: unknown) => {
@@ -88,7 +95,7 @@ async function live(state: State): Promise<Exit> {
   })
   const { history, recent, seconds, reason } = state
   const { timeLimitMs } = attempt.spec
-  return judge({
+  const exit = judge({
     history,
     output: recent,
     seconds,
@@ -96,6 +103,16 @@ async function live(state: State): Promise<Exit> {
     ...(reason === undefined ? {} : { reason }),
     ...(timeLimitMs === undefined ? {} : { timeLimitMs })
   })
+  const bulk = exit.class === 'released' ? undefined : await keep(state)
+  return bulk === undefined ? exit : { ...exit, bulk }
+}
+
+/** The result names its bulk block, so that is written first; an attempt that said nothing leaves none. */
+async function keep({ attempt, context, history, recent }: State): Promise<BulkPlace | undefined> {
+  if (history.curve.length === 0 && recent === '') return undefined
+  const curve = history.curve.map(([step, value]): [number, number] => [step, value])
+  const { sweep, trial, attempt: number } = attempt
+  return context.keep({ sweep, trial, attempt: number, curve, tail: endOf(recent, LIMITS.bulkTailChars) })
 }
 
 type RunEnd = Pick<Ending, 'exitCode' | 'signal' | 'fault'>
@@ -109,9 +126,10 @@ async function run(state: State): Promise<RunEnd> {
   const allowed = allowedOf(process.env)
   const environment = programEnvironment(allowed, workspace, attempt)
   const command = await commandOf(state, environment)
-  state.output = openOutput(workspace.output, error =>
+  state.output = openOutput(workspace.output, error => {
     context.log('The disk takes no more output.', { attempt: attempt.id, error })
-  )
+    context.onDiskFault(error)
+  })
   // A stop may have come while the bundle was copied.
   if (state.reason !== undefined) return {}
   const { fault, ...end } = await attend(state, command, environment)
@@ -233,7 +251,15 @@ function faultOf(error: unknown): Fault {
   if (error instanceof PoolError && error.code === 'SWEEP_INVALID') {
     return { class: 'error', message: [error.message, error.hint].join(' ') }
   }
-  return { class: 'environment', message: `This machine could not prepare the attempt: ${error.message}` }
+  const message = `This machine could not prepare the attempt: ${error.message}`
+  // A full disk says nothing against the trial, nor against this machine once there is room.
+  return { class: isDiskFault(error) ? 'released' : 'environment', message }
+}
+
+/** True when there is no room on the disk, none for this person, or no writing to it at all. */
+function isDiskFault(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS'
 }
 
 /** A bare name is looked for on the machine, a path in the bundle. */

@@ -3,7 +3,7 @@
  *
  * Owns `output.log`. Invariant: it holds the end of the output, at most twice `LIMITS.outputBytes` of it.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { LIMITS } from '#protocol'
 
@@ -13,27 +13,48 @@ export interface OutputFile {
   close(): void
 }
 
+/** Stands in the output for lines that a full disk did not take. */
+const MISSING = '… lines are missing here: the disk was full.\n'
+
 /**
  * Opens an attempt's output; what is there stays.
  *
- * @param onFault  Told once when the disk takes no more; the attempt itself goes on.
+ * @param onFault  Told once when the disk takes no more. The attempt itself goes on, and so does its output once there
+ *                 is room again, with a line that says what is missing.
  */
 export function openOutput(path: string, onFault: (cause: unknown) => void): OutputFile {
   const file = openSync(path, 'a+')
   let size = fstatSync(file).size
-  let isBroken = false
+  let isToldOf = false
+  let isMissing = false
+
+  function fault(cause: unknown): void {
+    isMissing = true
+    if (isToldOf) return
+    isToldOf = true
+    onFault(cause)
+  }
+
   return {
     append(text) {
-      if (isBroken) return
       try {
-        size += writeSync(file, text)
+        // A line that was cut short by the disk ends where the next text begins.
+        writeFileSync(file, isMissing ? `\n${MISSING}${text}` : text)
+        isMissing = false
+        size = fstatSync(file).size
         if (size > 2 * LIMITS.outputBytes) size = keepEnd(file, size)
       } catch (cause) {
-        isBroken = true
-        onFault(cause)
+        fault(cause)
       }
     },
-    close: () => closeSync(file)
+    close() {
+      try {
+        closeSync(file)
+      } catch (cause) {
+        // Some disks tell only now that they had no room. The attempt's end must not depend on it.
+        fault(cause)
+      }
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  * Owns which attempts run, their folders and their ends. Knows nothing of trials to come or of other machines.
  * Invariant: each start has exactly one `onExit`, after which nothing more is told of that attempt.
  */
-import { invariant, LIMITS, PoolError } from '#protocol'
+import { type Bulk, type BulkPlace, invariant, LIMITS, PoolError } from '#protocol'
 import type { AttemptSpec, Exit, Report, Runner } from '../ports.js'
 import { type RunningAttempt, runAttempt } from './attempt.js'
 import { readOutput } from './output.js'
@@ -21,6 +21,10 @@ export interface RunnerOptions {
   readonly onExit: (id: string, exit: Exit) => void
   /** Told of whole lines, clean of control characters. */
   readonly onOutput?: (id: string, text: string) => void
+  /** Writes down an attempt's full curve and more of its output, before its end is told. Never rejects. */
+  readonly keep?: (bulk: Bulk) => Promise<BulkPlace | undefined>
+  /** The disk took something not: an attempt could not be prepared, or its output not be kept. */
+  readonly onDiskFault?: (error: unknown) => void
   readonly log?: (message: string, fields: object) => void
   /** From SIGTERM to SIGKILL, in ms. */
   readonly stopGraceMs?: number
@@ -59,6 +63,8 @@ export function createRunner(options: RunnerOptions): MachineRunner {
       stopGraceMs: options.stopGraceMs ?? LIMITS.stopGraceMs,
       onReport: report => options.onReport(id, report),
       onOutput: text => options.onOutput?.(id, text),
+      keep: async bulk => await options.keep?.(bulk),
+      onDiskFault: error => options.onDiskFault?.(error),
       log
     })
     attempts.set(id, { run, end: run.exit.then(exit => finish(id, exit)) })

@@ -40,6 +40,7 @@ export async function openStage(cli: Cli, onCommand: (name: Name, words: readonl
   const environment: Environment = {
     // The demo is about the pool: every machine on it is one processor core or two, never this computer's GPU.
     HYPERSWEEP_NVML_LIBRARY: 'none',
+    HYPERSWEEP_RESERVE: '0',
     HYPERSWEEP_BOOTSTRAP: dht.address ?? ''
   }
 

@@ -71,6 +71,18 @@ const doctor = buildCommand<CommonFlags, [], Cli>({
   }
 })
 
+const verify = buildCommand<CommonFlags, [], Cli>({
+  loader: async () => (await import('../commands/verify.js')).verify,
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: 'Check that nothing of the store is damaged',
+    customUsage: [{ input: '', brief: 'Read every log and compare it with what was signed; the agent must be down' }],
+    fullDescription:
+      'Checks the store of this machine against everything that must hold of it, and changes nothing. A large store ' +
+      'takes minutes. Exit status 1 means that something is wrong; each such line says what to do.'
+  }
+})
+
 const demo = buildCommand<{ readonly json?: boolean; readonly keep?: boolean }, [], Cli>({
   loader: async () => (await import('../commands/demo.js')).demo,
   parameters: {
@@ -85,4 +97,4 @@ const demo = buildCommand<{ readonly json?: boolean; readonly keep?: boolean }, 
   }
 })
 
-export const agentRoutes = { up, down, status, doctor, demo }
+export const agentRoutes = { up, down, status, doctor, verify, demo }

@@ -25,6 +25,7 @@ THIS MACHINE
   down       Stop the agent
   status     What the agent does, and how the pool is
   doctor     Find out what is wrong
+  verify     Check that nothing of the store is damaged
   demo       See all of it at work, without friends
 
 SWEEPS

@@ -6,7 +6,7 @@ import { copyableParameters, NONE, seconds, shortId, shortNumber, shortValue } f
 import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
 import { isOver, noResultText, troubleOf } from './sweep-advice.js'
-import { progressText, statePaint } from './sweep-screen.js'
+import { progressText, repeatedText, statePaint } from './sweep-screen.js'
 import { curveLines, metricLines, titled, valueText } from './trial-screen.js'
 
 /** More parameters than this make no table: the first of them vary most often, and `trial view` has them all. */
@@ -16,8 +16,10 @@ const PARAMETER_COLUMNS_MAX = 12
 export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet): string {
   const { style } = sheet
   const head = `${style.bold(sweep.name)} ${style.dim(shortId(sweep.sweep))}  ${statePaint(sweep.state, style)(sweep.state)}, ${progressText(sweep)}`
+  const repeated = repeatedText(sweep)
+  const top = repeated === undefined ? [head] : [head, style.warn(repeated)]
   const [best] = trials
-  if (!best) return `${head}\n\n${noBestText(sweep)}`
+  if (!best) return `${top.join('\n')}\n\n${noBestText(sweep)}`
   const { metric } = sweep
   const about = `trial #${best.trial}: ${metric.name} ${valueText(best.value)}, on ${best.machineName ?? NONE} in ${seconds(best.seconds)}`
   const parameters = pairs(
@@ -25,7 +27,7 @@ export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet
     sheet
   )
   const parts = [
-    [head],
+    top,
     rankingLines(trials, sweep, sheet),
     [style.good(`Best ${about}`), ...indented(parameters)],
     titled('Other metrics', indented(metricLines(best, metric.name, sheet)), style),

@@ -8,18 +8,35 @@ import { columnsOf, pad, wrap } from '../terminal/width.js'
 
 const VERDICT_COLUMNS = 7
 
-/** Returns the checks in their order, each with its verdict as a word: colour alone tells some people nothing. */
+/** Returns the checks in their order, then the whole in one sentence. */
 export function drawDoctor(checks: readonly DoctorCheck[], sheet: Sheet): string {
+  const lines = checkLines(
+    checks.map(check => ({ ...check, paint: verdictPaint(check.verdict, sheet.style) })),
+    sheet
+  )
+  return [...lines, '', conclusion(checks, sheet.style)].join('\n')
+}
+
+/** One check as it is drawn: `paint` for its verdict. */
+export interface DrawnCheck {
+  readonly name: string
+  readonly verdict: string
+  readonly detail: string
+  readonly hint?: string
+  readonly paint: Paint
+}
+
+/** Returns lines for checks, each with its verdict as a word: colour alone tells some people nothing. */
+export function checkLines(checks: readonly DrawnCheck[], sheet: Sheet): string[] {
   const nameColumns = Math.max(0, ...checks.map(check => columnsOf(check.name)))
   const indent = VERDICT_COLUMNS + nameColumns + 4
   const room = Math.max(20, sheet.columns - indent)
-  const lines = checks.flatMap(({ name, verdict, detail, hint }) => {
-    const head = `${verdictPaint(verdict, sheet.style)(pad(verdict, VERDICT_COLUMNS))}  ${pad(name, nameColumns)}  `
+  return checks.flatMap(({ name, verdict, detail, hint, paint }) => {
+    const head = `${paint(pad(verdict, VERDICT_COLUMNS))}  ${pad(name, nameColumns)}  `
     const [first = '', ...rest] = wrap(detail, room)
     const hints = hint === undefined ? [] : wrap(hint, room).map(line => sheet.style.accent(line))
     return [head + first, ...[...rest, ...hints].map(line => ' '.repeat(indent) + line)]
   })
-  return [...lines, '', conclusion(checks, sheet.style)].join('\n')
 }
 
 function conclusion(checks: readonly DoctorCheck[], style: Style): string {

@@ -52,6 +52,7 @@ export function runsNowhere({ state, runners }: SweepView): boolean {
 /** Returns `no trial has a result: 2 failed, 1 diverged`. */
 export function noResultText({ trials, diverged }: SweepView): string {
   const parts = [
+    ...(trials.stopped > 0 ? [`${trials.stopped} stopped`] : []),
     ...(trials.failed > 0 ? [`${trials.failed} failed`] : []),
     ...(diverged > 0 ? [`${diverged} diverged`] : [])
   ]

@@ -52,8 +52,10 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     ['submitted', `by ${sweep.submittedBy}, ${ago(sweep.submittedAt, sheet.now)}`],
     ['here', approvalCell(sweep, sheet)],
     ['runs on', sweep.runners.join(', ') || (isOver(sweep) ? 'no machine any more' : 'no machine that is here now')],
-    ['trained', trainedText(sweep)]
+    ['trained', `${seconds(sweep.secondsTrained)} in all`]
   ]
+  const repeated = repeatedText(sweep)
+  if (repeated !== undefined) rows.push(['', { text: repeated, paint: sheet.style.warn }])
   if (best?.value !== undefined) {
     rows.push([
       'best',
@@ -74,11 +76,12 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
 
 /** Returns how far a sweep is: `14 of 24 done, 3 running, 6 waiting, 1 failed`. */
 export function progressText({ trials, diverged }: SweepView): string {
-  const { total, done, running, waiting, failed } = trials
+  const { total, done, stopped, running, waiting, failed } = trials
   return [
     `${done} of ${total} done`,
     ...(running > 0 ? [`${running} running`] : []),
     ...(waiting > 0 ? [`${waiting} waiting`] : []),
+    ...(stopped > 0 ? [`${stopped} stopped`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(diverged > 0 ? [`${diverged} diverged`] : [])
   ].join(', ')
@@ -86,7 +89,7 @@ export function progressText({ trials, diverged }: SweepView): string {
 
 /** Returns the share of trials that need no more work, from 0 to 1. */
 export function shareDone({ trials }: SweepView): number {
-  return trials.total === 0 ? 1 : (trials.done + trials.failed) / trials.total
+  return trials.total === 0 ? 1 : (trials.done + trials.stopped + trials.failed) / trials.total
 }
 
 export function searchText({ method, metric }: SweepView): string {
@@ -122,8 +125,11 @@ function approvalCell({ approval, bundleState, sweep }: LocalSweepView, { style 
   return { text: `waits for you: hypersweep approve ${shortId(sweep)}`, paint: style.warn }
 }
 
-function trainedText({ secondsTrained, replicates }: SweepView): string {
-  return `${seconds(secondsTrained)} in all${replicates > 0 ? `, ${plural(replicates, 'trial')} trained twice` : ''}`
+/** Returns what was trained beside what counts, in one line; nothing where nothing was. */
+export function repeatedText({ repeated }: SweepView): string | undefined {
+  if (repeated.attempts === 0) return undefined
+  const trainings = plural(repeated.attempts, 'training')
+  return `${trainings} done twice, by machines that were apart or as backups: ${seconds(repeated.seconds)}`
 }
 
 function bestValue({ best }: SweepView): string {

@@ -143,7 +143,7 @@ function trialPaint(state: TrialState, style: Style): Paint {
 
 function attemptRow(attempt: AttemptView, style: Style): Cell[] {
   return [
-    `${attempt.attempt}`,
+    `${attempt.attempt}${attempt.backup ? ' backup' : ''}`,
     attempt.machineName,
     attempt.device,
     { text: attempt.state, paint: attemptPaint(attempt.state, style) },

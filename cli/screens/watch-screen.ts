@@ -13,7 +13,7 @@ import { columnsOf, fit, wrap } from '../terminal/width.js'
 import { rankingLines } from './best-screen.js'
 import { devicesText, nameCell, stateCell } from './machine-screen.js'
 import { troubleOf } from './sweep-advice.js'
-import { drawSweeps, progressText, searchText, shareDone, statePaint } from './sweep-screen.js'
+import { drawSweeps, progressText, repeatedText, searchText, shareDone, statePaint } from './sweep-screen.js'
 import { curveLines, stepText, titled, valueText } from './trial-screen.js'
 
 const BAR_COLUMNS = 10
@@ -83,7 +83,7 @@ function headerLines({ status, machines, focus }: OverviewView, { columns, style
   const barColumns = Math.max(BAR_COLUMNS, Math.min(columns - columnsOf(ending) - 1, columns / 2))
   const meter = style.accent(bar(shareDone(sweep), Math.floor(barColumns)))
   const isWide = columnsOf(ending) + 1 + Math.floor(barColumns) <= columns
-  const trouble = sweep.approval === 'waiting' ? undefined : troubleOf(sweep)
+  const warnings = [sweep.approval === 'waiting' ? undefined : troubleOf(sweep), repeatedText(sweep)]
   return [
     ...pool,
     '',
@@ -94,7 +94,9 @@ function headerLines({ status, machines, focus }: OverviewView, { columns, style
     ...(sweep.approval === 'waiting' && sweep.state === 'running'
       ? [style.warn(fit(`This machine does not run it: hypersweep approve ${shortId(sweep.sweep)}`, columns))]
       : []),
-    ...(trouble === undefined ? [] : wrap(trouble, columns).map(line => style.warn(fit(line, columns))))
+    ...warnings
+      .flatMap(text => (text === undefined ? [] : wrap(text, columns)))
+      .map(line => style.warn(fit(line, columns)))
   ]
 }
 
@@ -185,7 +187,7 @@ function runningLines(running: readonly TrialView[], sweep: LocalSweepView, shee
 
 /** A trial whose machine is not heard, or has not begun, has no progress to show: then the cell tells that. */
 function progressCell(trial: TrialView, { style }: Sheet): Cell {
-  const current = trial.attempts.findLast(({ state }) => UNDER_WAY.has(state))
+  const current = trial.attempts.findLast(({ state, backup }) => UNDER_WAY.has(state) && !backup)
   if (current === undefined || current.state === 'running') return { text: progressBar(trial), paint: style.accent }
   return { text: current.state, paint: current.state === 'silent' ? style.warn : style.dim }
 }

@@ -45,7 +45,7 @@ function deafCore(checkpoints: (id: string) => string[]) {
   const agent = createAgent(
     {
       clock: { now: world.now, wall: world.now },
-      log: { pool: () => a.pool, append: refuse('append') },
+      log: { pool: () => a.pool, append: refuse('append'), isHeldByPeer: () => false },
       mesh: { announce: refuse('announce') },
       runner: { start: refuse('start'), stop: refuse('stop') },
       probe: { environment: () => ({}) },
@@ -89,11 +89,25 @@ t.test(
     world.exit(a, id(0), { class: 'complete', value: 0.25, metrics: { loss: 0.25 }, curve: [[1, 0.25]] })
     world.run(LIMITS.unsyncedMs - LIMITS.tickMs)
     t.same(a.calls, [`save-result ${id(0)}`, 'append attempt-finished'])
-    world.run(LIMITS.tickMs)
+    world.run(LIMITS.resultCheckMs + LIMITS.tickMs)
     t.same(a.calls.at(-1), `drop-result ${id(0)}`)
     t.match(sweepAt(a, sweep).trials.get(0)?.standing, { phase: 'done', result: { value: 0.25 } })
   }
 )
+
+t.test('in a pool of several a result stays on disk until another machine has it (rule L8)', async t => {
+  const { world, a, id } = running()
+  world.add('b')
+  world.exchange()
+  a.isOnline = false
+  world.exit(a, id(0), { class: 'complete', value: 0.25, metrics: {}, curve: [] })
+  world.run(3 * LIMITS.unsyncedMs)
+  t.same([...a.kept.results.keys()], [id(0)], 'its own log had it for long, but nobody else')
+  a.isOnline = true
+  world.exchange()
+  world.run(LIMITS.resultCheckMs + LIMITS.tickMs)
+  t.notOk(a.kept.results.has(id(0)))
+})
 
 t.test('a result that a crash kept from the log gets there after the restart, and no second training', async t => {
   const { world, a, sweep, id } = running()
@@ -107,7 +121,7 @@ t.test('a result that a crash kept from the log gets there after the restart, an
   // The same once more, but that the crash comes after the log had it and before the disk forgets it.
   world.restart(a)
   t.same([...a.kept.results], kept)
-  world.run(LIMITS.unsyncedMs)
+  world.run(LIMITS.unsyncedMs + LIMITS.resultCheckMs)
   t.equal(a.kept.results.size, 0)
   t.equal(a.log.entries.filter(({ record }) => record.kind === 'attempt-finished').length, 1)
 })

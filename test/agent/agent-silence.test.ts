@@ -11,13 +11,13 @@ function silentHolder(options: { third: boolean; trials?: number }) {
   const { world, ...names } = poolWith(options.trials ?? 1)
   const a = world.add('a')
   const b = world.add('b', { ...IDLE, isOnline: true })
-  if (options.third) world.add('c', IDLE)
+  const others = options.third ? [world.add('c', IDLE)] : []
   world.run(5000)
   a.isOnline = false
   a.isAwake = false
   /** How long until a has been silent for `ms`. */
   const untilSilent = (ms: number) => (b.agent.local.peers.get(a.key)?.heardMs ?? 0) + ms - world.now()
-  return { world, a, b, untilSilent, ...names }
+  return { world, a, b, others, untilSilent, ...names }
 }
 
 t.test("a silent machine's trial is taken over after the lease, and not before (rule C6)", async t => {
@@ -41,6 +41,34 @@ t.test('a machine that others hear is not silent (rule C6)', async t => {
     b.agent.onPresence(keyOf('c'), hearsOf, 10)
   }
   t.equal(claimsOf(b).length, 0)
+})
+
+t.test('a machine whose entries still come is not silent, though nobody hears it (rule C6)', async t => {
+  const { world, a, b } = silentHolder({ third: true })
+  b.agent.onDevices([GPU])
+  for (let n = 0; n < 10; n++) {
+    world.run(LEASE_MS / 4)
+    b.agent.onLogChanged([a.key])
+  }
+  t.equal(claimsOf(b).length, 0)
+  world.run(LEASE_MS + LIMITS.tickMs)
+  t.equal(claimsOf(b).length, 1)
+})
+
+t.test('while a machine hears nobody at all, nobody is silent to it (rule C6)', async t => {
+  const { world, b, others } = silentHolder({ third: true })
+  const turn = (isOnline: boolean) => {
+    for (const other of others) other.isOnline = isOnline
+  }
+  b.agent.onDevices([GPU])
+  turn(false)
+  world.run(10 * LEASE_MS)
+  t.equal(claimsOf(b).length, 0, 'it may be the one that is cut off')
+  turn(true)
+  world.run(LEASE_MS - 2 * LIMITS.tickMs)
+  t.equal(claimsOf(b).length, 0, 'a has been silent for a lease and more, but not while b heard anybody')
+  world.run(4 * LIMITS.tickMs)
+  t.equal(claimsOf(b).length, 1)
 })
 
 t.test('a trial is taken over only when no fresh one is left', async t => {

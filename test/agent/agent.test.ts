@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { approvalOf, canonicalJson, LIMITS, parametersOf, poolHash, programSeed, sweepStateOf } from '#protocol'
+import { approvalOf, canonicalJson, LIMITS, parametersOf, poolDigest, programSeed, sweepStateOf } from '#protocol'
 import type { Report } from '../../agent/ports.js'
 import { createDraw } from '../helpers/draw.js'
 import {
@@ -92,7 +92,7 @@ t.test('machines that hear each other never start the same attempt, and finish e
         world.run(draw.integer(2000))
       }
       const started = startedBy(...machines)
-      const hashes = machines.map(({ pool }) => poolHash(pool))
+      const hashes = machines.map(({ pool }) => poolDigest(pool))
       const isOver = machines.every(each => sweepStateOf(each.pool, sweepAt(each, sweep)) === 'done')
       return new Set(started).size === started.length && new Set(hashes).size === 1 && isOver
     }),

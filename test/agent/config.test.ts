@@ -5,7 +5,7 @@ import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { PoolError } from '#protocol'
+import { LIMITS, type PoolError } from '#protocol'
 import { readConfig, saveNetwork } from '../../agent/config.js'
 import { openLogger } from '../../agent/logger.js'
 
@@ -36,6 +36,9 @@ t.test('without a file and an environment everything has its default, and nothin
     machineName: hostname().slice(0, 64),
     approve: 'ask',
     logLevel: 'info',
+    reserveBytes: LIMITS.reserveBytes,
+    freeSpaceFloorBytes: LIMITS.freeSpaceFloorBytes,
+    quotaBytesPerDay: LIMITS.quotaBytesPerDay,
     serveOnly: undefined
   })
   t.ok(memberName)
@@ -67,6 +70,16 @@ t.test('the environment comes before the file, the file before the default', asy
     serveOnly: 'serving an invite'
   })
   t.equal(readConfig(home(t, '# nothing yet\n')).approve, 'ask', 'a file may be empty')
+})
+
+t.test('sizes carry units; nothing at all needs none', async t => {
+  const environment = home(t, 'reserve: 16MiB\nfreeSpace: 1.5 GB\n')
+  t.match(readConfig(environment), { reserveBytes: 16 * 2 ** 20, freeSpaceFloorBytes: 1.5e9 })
+  t.match(readConfig({ ...environment, HYPERSWEEP_RESERVE: '0' }), { reserveBytes: 0, freeSpaceFloorBytes: 1.5e9 })
+  t.equal(readConfig(home(t, 'freeSpace: 0\n')).freeSpaceFloorBytes, 0)
+  for (const text of ['reserve: 64', 'reserve: much', 'reserve: -1MiB', 'reserve: ""', 'reserve: [1]'])
+    t.match(refusal(home(t, text)).message, /reserve: a size looks like 512MiB/, text)
+  t.match(refusal({ ...home(t), HYPERSWEEP_FREE_SPACE: '5' }).message, /freeSpace: a size looks like/)
 })
 
 t.test('an unknown key is refused with the nearest known one', async t => {

@@ -1,40 +1,14 @@
 /**
- * Control: the socket that only the owner can open, and what each request gets.
+ * Control: the socket that only the owner can open.
  */
-import { chmodSync, existsSync, linkSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, linkSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
-import {
-  applyEntry,
-  approvalOf,
-  type Bundle,
-  type ControlRequest,
-  type Draft,
-  LIMITS,
-  type Pool,
-  PoolError,
-  type StatusView,
-  sweepIdOf
-} from '#protocol'
-import { createHandlers, type Surroundings, type Work } from '../../agent/control/handlers.js'
+import { type ControlRequest, LIMITS, PoolError } from '#protocol'
 import { type Handle, openControlServer } from '../../agent/control/server.js'
-import { emptyLocal, type Local } from '../../agent/local.js'
-import {
-  announcement,
-  BUNDLE,
-  createWriter,
-  FOUNDING,
-  foldAll,
-  founded,
-  idFor,
-  keyOf,
-  resultOf,
-  submission,
-  sweepSpec
-} from '../helpers/records.js'
 
 const isWindows = process.platform === 'win32'
 
@@ -131,6 +105,19 @@ t.test(
   }
 )
 
+t.test('of two agents that start at once the one that has the store gets the address', async t => {
+  const address = join(place(t), 'agent.sock')
+  const both = await Promise.allSettled(['first', 'second'].map(name => openControlServer(address, async () => name)))
+  const servers = both.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
+  for (const server of servers) t.teardown(() => server.close())
+  for (const [index, server] of servers.entries()) {
+    await server.hold()
+    const line = await dial(t, address)
+    t.match(await line.say('{"id":1,"method":"status"}\n'), { answer: ['first', 'second'][index] })
+  }
+  t.ok(servers.length > 0)
+})
+
 t.test('after the end the address is free, and who was connected is told', async t => {
   const { address, server } = await open(t)
   const line = await dial(t, address)
@@ -188,205 +175,4 @@ t.test('a line without end closes its connection, nothing of it is handled, and 
   await long.closed
   t.same(handled, [])
   t.match(await other.say('{"id":1,"method":"status"}\n'), { answer: 1 })
-})
-
-interface Lab {
-  readonly ask: <A>(request: ControlRequest) => Promise<A>
-  readonly pool: Pool
-  readonly local: Local
-  readonly work: { -readonly [K in keyof Work]: Work[K] }
-  readonly approved: string[]
-  readonly recorded: Draft[]
-  readonly host: { -readonly [K in keyof Surroundings]: Surroundings[K] }
-}
-
-/** Handlers over a folded pool of ann, bo and cy, as ann's machine a sees it. */
-function lab(t: Test, drafts: readonly Draft[] = []): Lab {
-  const ann = founded()
-  ann.write(announcement('desk'))
-  for (const draft of drafts) ann.write(draft)
-  const pool = foldAll(ann.entries)
-  const local = emptyLocal(FOUNDING.machine, 'desk', 0)
-  const [approved, recorded]: [string[], Draft[]] = [[], []]
-  const work: Lab['work'] = {
-    agent: {
-      local,
-      beat: () => ({ name: 'desk', devices: [], accepts: [], running: [], heard: {} }),
-      approve(submission) {
-        approved.push(submission.bundle.digest)
-        local.approved.add(approvalOf(submission))
-      }
-    },
-    log: { pool: () => pool, holes: () => ({}) },
-    mesh: { connected: () => [keyOf('b')], isOnline: () => true },
-    bundles: { pack: async () => BUNDLE, list: async () => [] },
-    invites: { create: () => ({ id: idFor('invite'), text: 'text', expiresAt: 1 }), list: () => [] },
-    membership: { founding: FOUNDING },
-    output: async () => Promise.reject(new Error('There is none.')),
-    async record(drafts) {
-      recorded.push(...drafts)
-      for (const draft of drafts) applyEntry(pool, ann.write(draft))
-    }
-  }
-  const host: Lab['host'] = {
-    version: '1',
-    home: t.testdir({}),
-    bootstrap: [],
-    names: { machine: FOUNDING.machine, machineName: 'desk', memberName: 'ann', member: FOUNDING.member },
-    approve: 'ask',
-    work: () => work,
-    found: async () => undefined,
-    join: async () => undefined,
-    down: () => 2,
-    now: () => 1000,
-    wall: () => 5000
-  }
-  const handle = createHandlers(host)
-  return { ask: request => handle(request) as never, pool, local, work, approved, recorded, host }
-}
-
-t.test('a home without a pool tells its state and how to get into one; everything else is refused', async t => {
-  const { ask, host } = lab(t)
-  host.work = () => undefined
-  const status = await ask<StatusView>({ method: 'status' })
-  t.notOk('pool' in status)
-  t.match(status, { machineName: 'desk', records: 0 })
-  for (const method of ['sweeps', 'machines', 'invite', 'invites', 'overview'] as const)
-    await t.rejects(ask({ method }), { code: 'POOL_MISSING', hint: /hypersweep init/ }, method)
-  const checks = await ask<{ name: string; verdict: string }[]>({ method: 'doctor' })
-  t.match(
-    checks.find(({ name }) => name === 'pool'),
-    { verdict: 'warning' }
-  )
-})
-
-t.test('status tells of the pool, who is in it, and how this machine stands', async t => {
-  const { ask, local } = lab(t, [submission()])
-  const status = await ask<StatusView>({ method: 'status' })
-  t.match(status, { pool: { name: 'den' }, connected: 1, machines: 1, isOnline: true, attempts: 0 })
-  t.same(
-    status.pool?.members.map(({ name, role }) => [name, role]),
-    [
-      ['ann', 'owner'],
-      ['bo', 'member'],
-      ['cy', 'member']
-    ]
-  )
-  t.same(status.sweeps, { running: 1, waitingForApproval: 1, done: 0 })
-  local.paused = 'serving'
-  t.equal((await ask<StatusView>({ method: 'status' })).paused, 'serving')
-})
-
-t.test('a sweep is found by its id, by the start of it and by its name, the newest of a name', async t => {
-  const [first, second] = [submission(), submission(sweepSpec(), FOUNDING.member, idFor('second'))]
-  const { ask } = lab(t, [first, second, submission(sweepSpec({ name: 'other' }))])
-  const found = async (sweep: string) => (await ask<{ sweep: string }>({ method: 'sweep', sweep })).sweep
-  t.equal(await found(first.sweep), first.sweep)
-  t.equal(await found(first.sweep.slice(0, 8)), first.sweep)
-  t.equal(await found('lora'), second.sweep)
-  for (const text of ['lor', first.sweep.slice(0, 3), 'f'.repeat(32)])
-    await t.rejects(ask({ method: 'sweep', sweep: text }), { code: 'NOT_FOUND', hint: /Known sweeps: other, lora\./ })
-})
-
-t.test('who submits a sweep has approved it, and it is in the log when the answer comes', async t => {
-  const { ask, approved, recorded, pool, host } = lab(t)
-  const spec = sweepSpec()
-  const view = await ask<{ sweep: string; approval: string }>({ method: 'submit', spec, folder: '/code' })
-  t.equal(view.approval, 'approved')
-  t.same(approved, [BUNDLE.digest])
-  t.match(recorded, [{ kind: 'sweep-submitted', spec, bundle: BUNDLE, sweep: view.sweep }])
-  t.ok(pool.sweeps.get(view.sweep)?.submission)
-  const [draft] = recorded as { nonce: string }[]
-  t.equal(sweepIdOf({ spec, bundle: BUNDLE, nonce: draft?.nonce ?? '' }, host.names.member), view.sweep)
-  const again = await ask<{ sweep: string }>({ method: 'submit', spec, folder: '/code' })
-  t.not(again.sweep, view.sweep, 'the same sweep again is another one')
-})
-
-t.test('a sweep that cannot be sent is refused before anything is approved or written', async t => {
-  const { ask, approved, recorded, work } = lab(t)
-  const spec = sweepSpec({ command: Array.from({ length: 20 }, () => 'x'.repeat(1000)) })
-  await t.rejects(ask({ method: 'submit', spec, folder: '/code' }), { code: 'RECORD_TOO_LARGE' })
-  const pack = async (): Promise<Bundle> => Promise.reject(new PoolError('BUNDLE_INVALID', 'A link.'))
-  work.bundles = { ...work.bundles, pack }
-  await t.rejects(ask({ method: 'submit', spec: sweepSpec(), folder: '/code' }), { code: 'BUNDLE_INVALID' })
-  t.same([approved, recorded], [[], []])
-})
-
-t.test('approving and stopping say what came of it; a sweep is stopped once', async t => {
-  const sweep = submission()
-  const { ask, approved, recorded, work } = lab(t, [sweep])
-  t.match(await ask({ method: 'sweep', sweep: 'lora' }), { approval: 'waiting' })
-  t.match(await ask({ method: 'approve', sweep: 'lora' }), { approval: 'approved' })
-  t.same(approved, [BUNDLE.digest])
-  work.agent.local.bundles.set(BUNDLE.digest, { fault: 'torn' })
-  t.match(await ask({ method: 'sweep', sweep: 'lora' }), { bundleState: 'torn' })
-  for (let times = 0; times < 2; times++) t.match(await ask({ method: 'stop', sweep: 'lora' }), { state: 'stopped' })
-  t.same(recorded, [{ kind: 'sweep-stopped', sweep: sweep.sweep }])
-})
-
-t.test('trials are shown up to a limit, the best first where asked, and none that there is not', async t => {
-  const { sweep, ...rest } = submission()
-  const about = (trial: number) => ({ sweep, trial, attempt: 1 })
-  const { ask } = lab(t, [
-    { sweep, ...rest },
-    resultOf(about(0), 'complete', { value: 0.5 }),
-    resultOf(about(2), 'complete', { value: 0.1 })
-  ])
-  t.equal((await ask<unknown[]>({ method: 'trials', sweep, limit: 3 })).length, 3)
-  t.equal((await ask<unknown[]>({ method: 'trials', sweep, limit: 100 })).length, 4)
-  const { trials } = await ask<{ trials: { trial: number }[] }>({ method: 'best', sweep, limit: 10 })
-  t.same(
-    trials.map(({ trial }) => trial),
-    [2, 0]
-  )
-  await t.rejects(ask({ method: 'trial', sweep, trial: 4 }), { code: 'NOT_FOUND', hint: 'Its trials are 0 to 3.' })
-  const overview = await ask<{ focus: { best: unknown[] } }>({ method: 'overview' })
-  t.equal(overview.focus.best.length, 2)
-})
-
-t.test('output is whole where it was printed; elsewhere its end as the log has it, or where to ask', async t => {
-  const { sweep, ...rest } = submission()
-  const failed = resultOf({ sweep, trial: 0, attempt: 1 }, 'error', { tail: 'last words' })
-  const { ask, work, pool } = lab(t, [{ sweep, ...rest }, failed])
-  t.same(await ask({ method: 'logs', sweep, trial: 0 }), { machineName: 'desk', isWhole: false, text: 'last words' })
-  work.output = async id => `all of ${id}`
-  t.same(await ask({ method: 'logs', sweep, trial: 0 }), {
-    machineName: 'desk',
-    isWhole: true,
-    text: `all of ${sweep}-0-1`
-  })
-  await t.rejects(ask({ method: 'logs', sweep, trial: 1 }), { code: 'NOT_FOUND', hint: 'Nobody has run it yet.' })
-  const bo = createWriter('bo', 'b')
-  foldAll([bo.write(announcement('loft')), bo.write(resultOf({ sweep, trial: 2, attempt: 1 }, 'complete'))], pool)
-  await t.rejects(ask({ method: 'logs', sweep, trial: 2 }), { code: 'NOT_FOUND', hint: /It ran on loft/ })
-})
-
-t.test('founding and joining answer with the state that they led to, and the end with what must end first', async t => {
-  const { ask, host } = lab(t)
-  const called: string[] = []
-  host.found = async pool => void called.push(`found ${pool}`)
-  host.join = async invite => void called.push(`join ${invite}`)
-  t.match(await ask({ method: 'found', pool: 'den' }), { pool: { name: 'den' } })
-  t.match(await ask({ method: 'join', invite: 'text' }), { pool: { name: 'den' } })
-  t.same(called, ['found den', 'join text'])
-  t.same(await ask({ method: 'down' }), { attempts: 2 })
-})
-
-t.test('the doctor names what is wrong, with what to do', async t => {
-  const { ask, work, host } = lab(t)
-  chmodSync(host.home, 0o755)
-  work.mesh = { connected: () => [], isOnline: () => false }
-  work.log = { pool: work.log.pool, holes: () => ({ log: 3 }) }
-  work.agent.local.bundles.set(BUNDLE.digest, { fault: 'torn' })
-  const checks = await ask<{ name: string; verdict: string; detail: string; hint?: string }[]>({ method: 'doctor' })
-  const check = (name: string) => checks.find(each => each.name === name)
-  if (!isWindows) t.match(check('home'), { verdict: 'problem', hint: /chmod 700/ })
-  t.match(check('network'), { verdict: 'problem', detail: /No DHT node answers/, hint: /UDP/ })
-  t.match(check('devices'), { verdict: 'problem', detail: 'No device was found.' })
-  t.match(check('bundle'), { verdict: 'problem', detail: /torn/ })
-  t.match(check('log'), { verdict: 'warning', detail: /3 could not be read/ })
-  t.ok(
-    checks.every(({ verdict, hint }) => verdict === 'ok' || hint),
-    'nothing is wrong without advice'
-  )
 })

@@ -1,87 +1,32 @@
 import t from 'tap'
 import {
   approvalOf,
-  type Beat,
   canonicalJson,
-  type Draft,
   decodeBlock,
   encodeBlock,
   LIMITS,
-  type Pool,
-  poolHash,
+  poolDigest,
   rankOf,
   type SweepSpec,
   stamped
 } from '#protocol'
-import { attemptId, type Charge, emptyLocal, heardMachines, isApproved, type Local } from '../../agent/local.js'
-import { accepts, plan, type Step } from '../../agent/plan.js'
-import { BUNDLE, createWriter, foldAll, founded, keyOf, resultOf, submission, sweepSpec } from '../helpers/records.js'
+import { accepts } from '../../agent/choice.js'
+import { attemptId, heardMachines, isApproved, type Local } from '../../agent/local.js'
+import { plan } from '../../agent/plan.js'
+import { BUNDLE, keyOf, resultOf, submission, sweepSpec } from '../helpers/records.js'
+import { LEASE_MS, NOW, occupy, planned, situation } from '../helpers/situation.js'
 import { GPU } from '../helpers/virtual-pool.js'
 
-const NOW = 1e9
-const LEASE_MS = 60_000
 const TRIALS = 4
-
-/** What machine a knows of a pool with one sweep of four trials: its device is idle, the bundle is at hand. */
-function situation(changes: Partial<SweepSpec> = {}) {
-  const ann = founded()
-  const draft = submission(sweepSpec({ leaseMs: LEASE_MS, ...changes }))
-  ann.write(draft)
-  const pool = foldAll(ann.entries)
-  const local = emptyLocal(keyOf('a'), 'desk', 0)
-  local.devices = [GPU]
-  local.approved.add(approvalOf(draft))
-  local.bundles.set(BUNDLE.digest, 'ready')
-  const writers = { a: ann, b: createWriter('bo', 'b'), c: createWriter('cy', 'c') }
-  const about = (trial: number, attempt = 1) => ({ sweep: draft.sweep, trial, attempt })
-  const write = (by: keyof typeof writers, next: Draft) => void foldAll([writers[by].write(next, pool.clock + 1)], pool)
-  return {
-    pool,
-    local,
-    sweep: draft.sweep,
-    about,
-    write,
-    claim: (by: keyof typeof writers, trial: number, attempt = 1) =>
-      write(by, { kind: 'trial-claimed', ...about(trial, attempt), device: 'gpu0', parameters: { x: trial } }),
-    hears: (name: string, changed: Partial<Beat> = {}, agoMs = 0) => hears(local, name, draft.sweep, changed, agoMs)
-  }
-}
-
-function hears(local: Local, name: string, sweep: string, changed: Partial<Beat>, agoMs: number): void {
-  const beat = { name, devices: [GPU], accepts: [sweep], running: [], heard: {}, ...changed }
-  local.peers.set(keyOf(name), { beat, heardMs: NOW - agoMs, roundTripMs: 10 })
-}
-
-function occupy(
-  local: Local,
-  about: ReturnType<ReturnType<typeof situation>['about']>,
-  phase: Charge['phase']
-): Charge {
-  const id = attemptId(about.sweep, about.trial, about.attempt)
-  const charge: Charge = { ...about, id, device: GPU.id, phase, sinceMs: NOW - 60_000, resume: false }
-  local.charges.set(charge.device, charge)
-  return charge
-}
-
-/** Steps in short: `claim 2/1` is attempt 1 of trial 2. */
-function inShort(steps: readonly Step[]): string[] {
-  return steps.map(step => {
-    if (step.do === 'fetch') return 'fetch'
-    if (step.do !== 'append') return `${step.do} ${step.charge.trial}/${step.charge.attempt}`
-    const { draft } = step
-    return draft.kind === 'trial-released' ? `release ${draft.trial}/${draft.attempt} ${draft.reason}` : draft.kind
-  })
-}
-const planned = (pool: Pool, local: Local, nowMs = NOW) => inShort(plan(pool, local, nowMs))
 
 t.test('pure: it changes neither the pool nor what the machine knows, and says the same again', async t => {
   const { pool, local, claim, hears } = situation()
   hears('b')
   claim('b', 0)
-  const before = [poolHash(pool), canonicalJson({ ...local, charges: [...local.charges], peers: [...local.peers] })]
+  const before = [poolDigest(pool), canonicalJson({ ...local, charges: [...local.charges], peers: [...local.peers] })]
   const steps = planned(pool, local)
   t.same(planned(pool, local), steps)
-  t.same([poolHash(pool), canonicalJson({ ...local, charges: [...local.charges], peers: [...local.peers] })], before)
+  t.same([poolDigest(pool), canonicalJson({ ...local, charges: [...local.charges], peers: [...local.peers] })], before)
   t.equal(steps.length, 1)
 })
 
@@ -320,6 +265,33 @@ t.test('a silent machine: what counts as silence, and when patience ends (rule C
   local.devices = []
   t.same(silent(), [])
   t.equal(about(0).attempt, 1)
+})
+
+t.test('a trial that somebody trains is not taken over, whoever has the latest claim on it (rule C6)', async t => {
+  const { pool, local, sweep, claim, hears, trains, write, about } = situation({ runCap: 1 })
+  local.connectedSinceMs = 0
+  claim('b', 0)
+  claim('c', 0, 2)
+  for (const attempt of [1, 2]) local.claimSeenMs.set(attemptId(sweep, 0, attempt), NOW - 100 * LEASE_MS)
+  hears('c', {}, 90 * LEASE_MS)
+  hears('b')
+  t.same(planned(pool, local), ['claim 0/3'], 'who took it over is silent')
+  trains('b', 0)
+  t.same(planned(pool, local), [], 'but who had it before is not, and trains it')
+  write('b', { kind: 'trial-released', ...about(0), reason: 'owner' })
+  t.same(planned(pool, local), ['claim 0/3'], 'what it gave back it cannot keep by words alone')
+})
+
+t.test('a trial is taken over only when no sweep has an open one left (rule C6)', async t => {
+  const { pool, local, sweep, claim, hears, write } = situation({ runCap: 1 })
+  local.connectedSinceMs = 0
+  claim('b', 0)
+  hears('c')
+  local.claimSeenMs.set(attemptId(sweep, 0, 1), NOW - 100 * LEASE_MS)
+  t.match(plan(pool, local, NOW), [{ do: 'claim', charge: { sweep, attempt: 2 } }])
+  const later = submission(sweepSpec({ name: 'another' }), keyOf('bo'))
+  write('b', later)
+  t.match(plan(pool, local, NOW), [{ do: 'claim', charge: { sweep: later.sweep, attempt: 1 } }])
 })
 
 t.test('a trial is not taken over beyond the last attempt', async t => {

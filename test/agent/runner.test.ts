@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import { chmod, copyFile, lstat, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { Bulk, BulkPlace } from '#protocol'
 import type { AttemptSpec, Exit, Report } from '../../agent/ports.js'
 import { killOrphans } from '../../agent/runner/orphans.js'
 import { startProgram } from '../../agent/runner/program.js'
@@ -34,7 +35,7 @@ interface Options extends Partial<Pick<AttemptSpec, 'parameters' | 'environment'
 }
 
 /** Opens a runner on a bundle of the trainers whose files nobody may write, as a bundle's are. */
-async function open(t: Test): Promise<RealHarness> {
+async function open(t: Test, keep?: (bulk: Bulk) => Promise<BulkPlace | undefined>): Promise<RealHarness> {
   const home = t.testdir({ bundle: {}, attempts: {} })
   const [bundle, folder] = [join(home, 'bundle'), join(home, 'attempts')]
   for (const name of await readdir(TRAINERS)) {
@@ -54,7 +55,8 @@ async function open(t: Test): Promise<RealHarness> {
     stopGraceMs: STOP_GRACE_MS,
     onReport: (id, report) => tell({ id, report }),
     onExit: (id, exit) => tell({ id, exit }),
-    onOutput: (id, text) => output.set(id, (output.get(id) ?? '') + text)
+    onOutput: (id, text) => output.set(id, (output.get(id) ?? '') + text),
+    ...(keep ? { keep } : {})
   })
   const until = async <T>(find: () => T | undefined): Promise<T> => {
     for (let found = find(); ; found = find()) {
@@ -337,3 +339,44 @@ function withResolvers() {
   })
   return { promise, resolve }
 }
+
+t.test(
+  'an end names where the whole curve and the output were kept; what was given back or never ran keeps none',
+  async t => {
+    const kept: Bulk[] = []
+    const place = { log: 'f'.repeat(64), block: 3 }
+    const harness = await open(t, async bulk => {
+      // Its end is told only after this: else a result could name a block that is not there.
+      t.notOk(harness.told.some(one => 'exit' in one))
+      kept.push(bulk)
+      return place
+    })
+    t.teardown(() => harness.close())
+    const attempt = harness.attempt('succeed')
+    harness.runner.start(attempt)
+    t.same((await harness.ended(attempt.id)).bulk, place)
+    t.match(kept, [{ sweep: attempt.sweep, trial: 7, attempt: 1 }])
+    t.same(
+      kept[0]?.curve.map(([step]) => step),
+      [1, 2, 3, 4, 5]
+    )
+    t.equal(kept[0]?.tail, harness.printed(attempt.id))
+    const none = harness.impossible()
+    harness.runner.start(none)
+    t.notOk('bulk' in (await harness.ended(none.id)))
+    const back = harness.attempt('hang')
+    harness.runner.start(back)
+    await harness.reported(back.id)
+    harness.runner.stop(back.id, 'released')
+    t.match(await harness.ended(back.id), { class: 'released', bulk: undefined })
+    t.equal(kept.length, 1)
+  }
+)
+
+t.test('without room for a curve the end comes without one', async t => {
+  const harness = await open(t, async () => undefined)
+  t.teardown(() => harness.close())
+  const attempt = harness.attempt('crash')
+  harness.runner.start(attempt)
+  t.notOk('bulk' in (await harness.ended(attempt.id)))
+})

@@ -9,7 +9,7 @@ import { drawDoctor } from '../../cli/screens/doctor-screen.js'
 import { drawLogLine } from '../../cli/screens/log-line.js'
 import { drawMachine, drawMachines } from '../../cli/screens/machine-screen.js'
 import { afterStatus, drawStatus } from '../../cli/screens/status-screen.js'
-import { drawSweep, drawSweeps } from '../../cli/screens/sweep-screen.js'
+import { drawSweep, drawSweeps, progressText, shareDone } from '../../cli/screens/sweep-screen.js'
 import { drawWatch, secondsLeft, summaryLine } from '../../cli/screens/watch-screen.js'
 import { COLOUR_STYLE, hasColours, PLAIN_STYLE } from '../../cli/terminal/style.js'
 import { columnsOf } from '../../cli/terminal/width.js'
@@ -64,10 +64,35 @@ t.test('best: parameters that do not differ, and those without room, are left ou
 
 t.test('best: a sweep without a result says so', async t => {
   const text = drawBest(
-    { sweep: sweepOf({ trials: { total: 4, done: 0, running: 1, waiting: 3, failed: 0 }, diverged: 0 }), trials: [] },
+    {
+      sweep: sweepOf({ trials: { total: 4, done: 0, stopped: 0, running: 1, waiting: 3, failed: 0 }, diverged: 0 }),
+      trials: []
+    },
     sheet()
   )
   t.equal(text, 'digits 3f2a9c1b  running, 0 of 4 done, 1 running, 3 waiting\n\nNo trial has a result yet.')
+})
+
+t.test(
+  'what was trained twice is told in one line, on every screen of a sweep, and only when something was',
+  async t => {
+    const line = '2 trainings done twice, by machines that were apart or as backups: 14m'
+    const sweep = sweepOf({ repeated: { attempts: 2, seconds: 840 } })
+    t.match(drawSweep(sweep, sheet(100)), line)
+    t.match(drawBest({ sweep, trials: FOCUS.best }, sheet(100)), line)
+    t.match(drawBest({ sweep, trials: [] }, sheet(100)), line)
+    t.match(drawWatch({ ...OVERVIEW, focus: { ...FOCUS, sweep } }, sheet(100), 40), line)
+    t.match(drawSweep(sweepOf({ repeated: { attempts: 1, seconds: 0 } }), sheet(100)), '1 training done twice')
+    const none = [drawSweep(sweepOf(), sheet(100)), drawWatch(OVERVIEW, sheet(100), 40)]
+    t.notMatch(none.join(), 'twice')
+  }
+)
+
+t.test('trials that ended with their sweep are not told as done', async t => {
+  const trials = { total: 4, done: 1, stopped: 2, running: 0, waiting: 1, failed: 0 }
+  const sweep = sweepOf({ state: 'stopped', trials, diverged: 0 })
+  t.equal(progressText(sweep), '1 of 4 done, 1 waiting, 2 stopped')
+  t.equal(shareDone(sweep), 0.75)
 })
 
 t.test('watch: a frame at 80 columns', async t => {
@@ -217,7 +242,10 @@ t.test('summaryLine: one line that changes only when the sweep or the pool does'
 })
 
 t.test('secondsLeft: the mean of what ended, shared by what runs', async t => {
-  const sweep = sweepOf({ trials: { total: 10, done: 4, running: 2, waiting: 4, failed: 0 }, secondsTrained: 40 })
+  const sweep = sweepOf({
+    trials: { total: 10, done: 4, stopped: 0, running: 2, waiting: 4, failed: 0 },
+    secondsTrained: 40
+  })
   // 6 trials of 10 s, less 4 s and 6 s, by 2.
   t.equal(secondsLeft(sweep, [runningTrial(1, 16), runningTrial(2, 24)]), 25)
   t.equal(secondsLeft(sweepOf({ trials: { ...sweep.trials, done: 0 } }), []), undefined)

@@ -22,7 +22,7 @@ t.test('approval: the command with its quotes, and the first files with their si
   t.same([lines[2], lines[20]], ['    200 B  f2.py  (executable)', '  and 2 more'])
 })
 
-const BARREN = { total: 4, done: 1, running: 0, waiting: 0, failed: 3 }
+const BARREN = { total: 4, done: 1, stopped: 0, running: 0, waiting: 0, failed: 3 }
 
 t.test('a sweep that is over without a result does not look like one that went well', async t => {
   const { best: _, ...rest } = sweepOf({ state: 'done', trials: BARREN, diverged: 1 })

@@ -170,6 +170,7 @@ t.test('each wrong key is told with what to write instead', async t => {
     [{ lease: '180' }, '6:8 lease: expected a duration such as 90s, 30m or 2h, got 180. Did you mean "180s"?'],
     [{ lease: '1s' }, '6:8 lease: expected a duration from 4s to 1d, got "1s".'],
     [{ time_limit: 'two hours' }, '6:13 time_limit: expected a duration such as 90s, 30m or 2h, got "two hours".'],
+    [{ backups: 'offf' }, '6:10 backups: expected "on" or "off", got "offf". Did you mean "off"?'],
     [{ job: 'x' }, '6:1 job: W&B Launch is not run here. Name a "program".'],
     [{ runcap: '3' }, '6:1 runcap: unknown key. Did you mean "run_cap"?']
   ]
@@ -313,17 +314,12 @@ t.test('a sweep has an end', async t => {
 })
 
 t.test('durations, the summary and the seed are taken from the file', async t => {
-  const text = sweep({
-    lease: '60s',
-    time_limit: '2h',
-    seed: '5',
-    on_duplicate: 'reuse',
-    metric: '{ name: l, summary: best }'
-  })
-  const { leaseMs, timeLimitMs, seed, onDuplicate, metric } = readSweepText(text, 'sweep.yaml').spec
+  const changes = { lease: '60s', time_limit: '2h', seed: '5', on_duplicate: 'reuse', backups: 'off' }
+  const text = sweep({ ...changes, metric: '{ name: l, summary: best }' })
+  const { leaseMs, timeLimitMs, seed, onDuplicate, backups, metric } = readSweepText(text, 'sweep.yaml').spec
   t.same(
-    { leaseMs, timeLimitMs, seed, onDuplicate },
-    { leaseMs: 60_000, timeLimitMs: 7_200_000, seed: 5, onDuplicate: 'reuse' }
+    { leaseMs, timeLimitMs, seed, onDuplicate, backups },
+    { leaseMs: 60_000, timeLimitMs: 7_200_000, seed: 5, onDuplicate: 'reuse', backups: 'off' }
   )
   t.same(metric, { name: 'l', goal: 'minimize', summary: 'best' })
 })

@@ -12,6 +12,8 @@ export interface KeeperHarness {
   open(): Keeper
   /** Returns a result as the core hands it over; the same number gives the same one. */
   result(nth: number): Draft
+  /** Lets every write fail from now on, or succeed again, as a full disk does; absent where there is no disk. */
+  fill?(isFull: boolean): void
 }
 
 /** Checks one kind of keeper. `name` says which, in the titles. */
@@ -44,6 +46,24 @@ export function keeperContract(t: Test, name: string, begin: (t: Test) => Keeper
       keeper.saveResult('sweep-0-2', harness.result(2))
       for (const id of ['sweep-0-1', 'sweep-0-1', 'never-saved']) keeper.dropResult(id)
       t.same(harness.open().load().results, [{ id: 'sweep-0-2', draft: harness.result(2) }])
+    })
+
+    t.test('what could not be saved leaves what was saved before, and can be saved later', async t => {
+      const harness = begin(t)
+      if (!harness.fill) return
+      const keeper = harness.open()
+      keeper.saveApproval('a'.repeat(64))
+      keeper.saveResult('sweep-0-1', harness.result(1))
+      harness.fill(true)
+      t.throws(() => keeper.saveApproval('b'.repeat(64)))
+      t.throws(() => keeper.saveResult('sweep-0-1', harness.result(2)))
+      for (const each of [keeper, harness.open()]) {
+        t.same(each.load().approved, ['a'.repeat(64)])
+        t.same(each.load().results, [{ id: 'sweep-0-1', draft: harness.result(1) }])
+      }
+      harness.fill(false)
+      keeper.saveResult('sweep-0-1', harness.result(2))
+      t.same(harness.open().load().results, [{ id: 'sweep-0-1', draft: harness.result(2) }])
     })
 
     t.test('of two results under one id the later one counts', async t => {

@@ -5,7 +5,7 @@
  * started ends with it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,15 +34,33 @@ export interface RunningAgent {
   kill(): Promise<void>
 }
 
+/** An agent that was just started and may still end before it is ready. */
+export interface StartingAgent {
+  readonly process: ChildProcess
+  readonly ready: Promise<RunningAgent>
+}
+
+export interface LabOptions {
+  /** Words before each command: in which network it lives. The DHT is asked for by the name `dht`. */
+  readonly prefix?: (name: string) => readonly string[]
+  /** `ip:port` at which the DHT listens, when not on loopback. */
+  readonly dhtAddress?: string
+  /** The file to which an agent's standard error goes, when not to the test's own. */
+  readonly stderr?: (name: string) => string
+}
+
 export interface Lab {
   readonly folder: string
   readonly bootstrap: string
   home(name: string): string
+  /** Starts an agent and does not wait for it. */
+  launch(name: string, environment?: Readonly<Record<string, string>>): StartingAgent
   /** Starts an agent. `environment` adds to what every agent of the lab has. */
   start(name: string, environment?: Readonly<Record<string, string>>): Promise<RunningAgent>
   /** Types a command as a user would. */
   type(name: string, words: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Typed>
-  close(): Promise<void>
+  /** Ends every process; `keep` leaves the homes where they are. */
+  close(keep?: boolean): Promise<void>
 }
 
 export interface Typed {
@@ -52,10 +70,13 @@ export interface Typed {
 }
 
 /** Opens a lab: a folder and a private DHT. Whoever opens it closes it. */
-export async function openLab(): Promise<Lab> {
+export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const folder = mkdtempSync(join(tmpdir(), 'hypersweep-lab-'))
   const running = new Set<ChildProcess>()
-  const dht = spawnAgent('bootstrap', {}, running)
+  const spawnIn = (name: string, command: string, environment: Readonly<Record<string, string>>) =>
+    spawnAgent({ command, environment, running, prefix: options.prefix?.(name), stderr: options.stderr?.(name) })
+  const [host = '', port = ''] = options.dhtAddress?.split(':') ?? []
+  const dht = spawnIn('dht', 'bootstrap', { HYPERSWEEP_BOOTSTRAP_ADDRESS: host, HYPERSWEEP_BOOTSTRAP_PORT: port })
   const line = await firstLine(dht)
   const bootstrap = 'ready' in line ? (line.address ?? '') : ''
   const home = (name: string) => join(folder, name)
@@ -65,32 +86,41 @@ export async function openLab(): Promise<Lab> {
     HYPERSWEEP_MACHINE_NAME: name,
     HYPERSWEEP_MEMBER_NAME: name,
     HYPERSWEEP_NVML_LIBRARY: 'none',
+    // Dozens of homes: what their disk has free is another test.
+    HYPERSWEEP_RESERVE: '0',
+    HYPERSWEEP_FREE_SPACE: '0',
     NO_COLOR: '1',
     ...more
   })
+
+  function launch(name: string, environment?: Readonly<Record<string, string>>): StartingAgent {
+    const child = spawnIn(name, 'run', environmentOf(name, environment))
+    return { process: child, ready: firstLine(child).then(started => agentOf(name, child, started)) }
+  }
+
+  function agentOf(name: string, child: ChildProcess, started: StartLine): RunningAgent {
+    return {
+      home: home(name),
+      process: child,
+      line: started,
+      ask: request => ask(home(name), request),
+      async down() {
+        await ask(home(name), { method: 'down' })
+        await ended(child)
+      },
+      async kill() {
+        child.kill('SIGKILL')
+        await ended(child)
+      }
+    }
+  }
 
   return {
     folder,
     bootstrap,
     home,
-    async start(name, environment) {
-      const child = spawnAgent('run', environmentOf(name, environment), running)
-      const started = await firstLine(child)
-      return {
-        home: home(name),
-        process: child,
-        line: started,
-        ask: request => ask(home(name), request),
-        async down() {
-          await ask(home(name), { method: 'down' })
-          await ended(child)
-        },
-        async kill() {
-          child.kill('SIGKILL')
-          await ended(child)
-        }
-      }
-    },
+    launch,
+    start: (name, environment) => launch(name, environment).ready,
     async type(name, words, environment) {
       const child = spawn(process.execPath, [COMMAND, ...words], {
         env: { ...process.env, ...environmentOf(name, environment) },
@@ -108,10 +138,10 @@ export async function openLab(): Promise<Lab> {
       running.delete(child)
       return { status, ...texts }
     },
-    async close() {
+    async close(keep = false) {
       for (const child of running) child.kill('SIGKILL')
       await Promise.all([...running].map(ended))
-      rmSync(folder, { recursive: true, force: true })
+      if (!keep) rmSync(folder, { recursive: true, force: true })
     }
   }
 }
@@ -153,15 +183,19 @@ export async function until(what: string, isTrue: () => Promise<boolean>, limitM
   }
 }
 
-function spawnAgent(
-  command: string,
-  environment: Readonly<Record<string, string>>,
-  running: Set<ChildProcess>
-): ChildProcess {
-  const child = spawn(process.execPath, [AGENT, command], {
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
+interface SpawnOptions {
+  readonly command: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly running: Set<ChildProcess>
+  readonly prefix: readonly string[] | undefined
+  readonly stderr: string | undefined
+}
+
+function spawnAgent({ command, environment, running, prefix = [], stderr }: SpawnOptions): ChildProcess {
+  const [file = '', ...words] = [...prefix, process.execPath, AGENT, command]
+  const errors = stderr === undefined ? 'inherit' : openSync(stderr, 'a')
+  const child = spawn(file, words, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', errors] })
+  if (errors !== 'inherit') closeSync(errors)
   running.add(child)
   child.once('exit', () => running.delete(child))
   return child
@@ -191,6 +225,8 @@ function ask<M extends ControlMethod>(
     let text = ''
     const socket = createConnection(controlPath({ home, platform: process.platform, temporary: tmpdir() }))
     socket.on('error', reject)
+    // An agent that is killed while it is asked answers nothing; after an answer this changes nothing.
+    socket.on('close', () => reject(new Error(`The agent of ${home} ended before it answered.`)))
     socket.on('connect', () => socket.write(`${JSON.stringify({ id: 1, ...request })}\n`))
     socket.setEncoding('utf8').on('data', chunk => {
       text += chunk

@@ -11,7 +11,7 @@ import type { ControlMethod, ControlRequest } from '#protocol'
 import { PoolError } from '#protocol'
 import { addressOf } from '../../cli/home.js'
 
-/** What is answered to a method: a view, an error, or what a function makes of the request. */
+/** What is answered to a method: a view, an error, or what a function makes of the request, at once or later. */
 export type Answers = Partial<Record<ControlMethod, unknown>>
 
 export interface FakeAgent {
@@ -39,10 +39,10 @@ export async function fakeAgent(t: Test, answers: Answers): Promise<FakeAgent> {
     sockets.add(socket)
     socket.on('error', () => undefined)
     const lines = createInterface({ input: socket }).on('error', () => undefined)
-    lines.on('line', line => {
+    lines.on('line', async line => {
       const { id, ...request } = JSON.parse(line) as ControlRequest & { id: number }
       asked.push(request as ControlRequest)
-      const reply = replyTo(request as ControlRequest, answers)
+      const reply = await replyTo(request as ControlRequest, answers)
       if (reply !== undefined) socket.write(`${JSON.stringify({ id, ...reply })}\n`)
     })
   })
@@ -58,9 +58,9 @@ export async function fakeAgent(t: Test, answers: Answers): Promise<FakeAgent> {
 }
 
 /** Nothing where a test wants to see what a command does without an answer. */
-function replyTo(request: ControlRequest, answers: Answers): object | undefined {
+async function replyTo(request: ControlRequest, answers: Answers): Promise<object | undefined> {
   const told = answers[request.method]
-  const answer: unknown = typeof told === 'function' ? told(request) : told
+  const answer: unknown = await (typeof told === 'function' ? told(request) : told)
   if (answer === undefined) return undefined
   if (!(answer instanceof PoolError)) return { answer }
   const { code, message, hint } = answer

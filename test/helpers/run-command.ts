@@ -16,11 +16,19 @@ export interface RunOptions {
   readonly stdin?: string
   /** Called with what standard output holds so far, each time that something was written. */
   readonly onOutput?: (text: string) => void
+  /** The same of standard error. */
+  readonly onMessage?: (text: string) => void
 }
 
 /** Runs a command as from a script: no stream is a terminal. */
 export async function runCommand(inputs: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { home = '/nonexistent/hypersweep-home', signal = new AbortController().signal, stdin, onOutput } = options
+  const {
+    home = '/nonexistent/hypersweep-home',
+    signal = new AbortController().signal,
+    stdin,
+    onOutput,
+    onMessage
+  } = options
   let [stdout, stderr] = ['', '']
   const output = new PassThrough().on('data', chunk => {
     stdout += chunk
@@ -28,6 +36,7 @@ export async function runCommand(inputs: readonly string[], options: RunOptions 
   })
   const messages = new PassThrough().on('data', chunk => {
     stderr += chunk
+    onMessage?.(stderr)
   })
   const input = new PassThrough()
   if (stdin !== undefined) input.end(stdin)

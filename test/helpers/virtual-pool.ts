@@ -92,6 +92,7 @@ export function createVirtualPool(drafts: readonly Draft[]) {
     const { seen } = queueOf(to)
     const { entries, beats } = seen.get(from) ?? { entries: 0, beats: 0 }
     seen.set(from, { entries: from.log.entries.length, beats: from.beats.length })
+    queueOf(from).held = from.log.entries.length
     const news = from.log.entries.slice(entries)
     foldAll(news, to.pool)
     if (news.length > 0) to.agent.onLogChanged([from.key])
@@ -159,9 +160,11 @@ interface Queue {
   readonly tasks: (() => void)[]
   /** How much of each other machine's log, and how many of its beats, have come here. */
   readonly seen: Map<VirtualMachine, { readonly entries: number; readonly beats: number }>
+  /** How much of this machine's own log any other one has. */
+  held: number
 }
 
-const newQueue = (): Queue => ({ drafts: [], tasks: [], seen: new Map() })
+const newQueue = (): Queue => ({ drafts: [], tasks: [], seen: new Map(), held: 0 })
 
 function createMachine(
   name: MachineName,
@@ -206,6 +209,10 @@ function portsOf(machine: VirtualMachine, queue: Queue, now: () => number): Port
       append(drafts) {
         for (const { kind } of drafts) calls.push(`append ${kind}`)
         queue.drafts.push(...drafts)
+      },
+      isHeldByPeer({ log, block }) {
+        const index = machine.log.entries.findIndex(entry => entry.log === log && entry.block === block)
+        return index >= 0 && index < queue.held
       }
     },
     mesh: { announce: beat => void machine.beats.push(beat) },
@@ -223,7 +230,10 @@ function portsOf(machine: VirtualMachine, queue: Queue, now: () => number): Port
         results: [...kept.results].map(([id, draft]) => ({ id, draft })),
         checkpoints: [...kept.checkpoints]
       }),
-      saveApproval: digest => void kept.approved.add(digest),
+      saveApproval(digest) {
+        if (machine.isDiskFull) throw new Error('ENOSPC: no space left on device')
+        kept.approved.add(digest)
+      },
       saveResult(id, draft) {
         if (machine.isDiskFull) throw new Error('ENOSPC: no space left on device')
         calls.push(`save-result ${id}`)

@@ -1,0 +1,80 @@
+/**
+ * Choice: what an idle device chooses from.
+ *
+ * Owns the facts of one choice, and who may take part in it. How a trial is chosen stands in pick.ts (C1), reclaim.ts
+ * (C6) and backup.ts (C11).
+ */
+import {
+  type Device,
+  environmentFailures,
+  isUnderstood,
+  LIMITS,
+  type Pool,
+  parametersOf,
+  type Standing,
+  type Sweep
+} from '#protocol'
+import { activeMachines, attemptId, type Charge, isApproved, type Local } from './local.js'
+import type { Step } from './step.js'
+
+/** The facts of one choice. */
+export interface Choice {
+  readonly pool: Pool
+  readonly local: Local
+  /** The running sweeps that this machine accepts, the oldest first. */
+  readonly sweeps: readonly Sweep[]
+  readonly device: Device
+  /** Attempts that this machine has in hand or has chosen just now. */
+  readonly taken: ReadonlySet<string>
+  /** True when this machine trains a backup, or has chosen one just now. */
+  readonly hasBackup: boolean
+  readonly nowMs: number
+}
+
+/** True when this machine would run trials of the sweep: approved, bundle at hand, environment not known to fail. */
+export function accepts(local: Local, sweep: Sweep): boolean {
+  if (!sweep.submission) return false
+  const { spec, bundle } = sweep.submission
+  if (!isUnderstood(spec) || !isApproved(local, sweep.submission) || local.bundles.get(bundle.digest) !== 'ready')
+    return false
+  return environmentFailures(sweep, local.machine) < LIMITS.environmentFailuresMax
+}
+
+/** Returns the other machines heard now that would run trials of the sweep, sorted. */
+export function rivalsFor({ pool, local, nowMs }: Choice, sweep: Sweep): string[] {
+  return activeMachines(pool, local, nowMs).filter(machine => local.peers.get(machine)?.beat.accepts.includes(sweep.id))
+}
+
+/** True when the device is larger than what was too small, and the trial's next attempt is nobody's here. */
+export function fits({ device, taken }: Choice, sweep: Sweep, trial: number): boolean {
+  const standing = sweep.trials.get(trial)?.standing
+  return (
+    device.memoryBytes > (standing?.tooSmallBytes ?? 0) && !taken.has(attemptId(sweep.id, trial, nextAttempt(standing)))
+  )
+}
+
+/** Returns the step that claims a trial for the device: its next attempt (C2). */
+export function claim(choice: Choice, sweep: Sweep, trial: number, kind?: 'backup'): Step & { do: 'claim' } {
+  const attempt = nextAttempt(sweep.trials.get(trial)?.standing)
+  const about = { sweep: sweep.id, trial, attempt }
+  const device = choice.device.id
+  const backup = kind === 'backup' ? { backup: true as const } : {}
+  const charge: Charge = {
+    ...about,
+    id: attemptId(sweep.id, trial, attempt),
+    device,
+    phase: 'claiming',
+    sinceMs: choice.nowMs,
+    resume: false,
+    ...backup
+  }
+  return {
+    do: 'claim',
+    charge,
+    draft: { kind: 'trial-claimed', ...about, device, parameters: parametersOf(sweep, trial), ...backup }
+  }
+}
+
+function nextAttempt(standing: Standing | undefined): number {
+  return (standing?.attempt ?? 0) + 1
+}

@@ -1,0 +1,19 @@
+/**
+ * Steps: what a plan is made of. Each is an imperative that the agent carries out.
+ */
+import type { Bundle, Draft, Parameters, Submission } from '#protocol'
+import type { Charge } from './local.js'
+import type { StopReason } from './ports.js'
+
+/** One thing to do. */
+export type Step =
+  /** Make a claim: occupy the device and write the record. */
+  | { readonly do: 'claim'; readonly charge: Charge; readonly draft: Draft }
+  /** Occupy a device with an attempt that is this machine's already. */
+  | { readonly do: 'resume'; readonly charge: Charge }
+  | { readonly do: 'start'; readonly charge: Charge; readonly submission: Submission; readonly parameters: Parameters }
+  | { readonly do: 'stop'; readonly charge: Charge; readonly reason: StopReason }
+  /** Give a device back: its claim did not hold, so nothing was trained. */
+  | { readonly do: 'free'; readonly charge: Charge }
+  | { readonly do: 'append'; readonly draft: Draft }
+  | { readonly do: 'fetch'; readonly bundle: Bundle }
