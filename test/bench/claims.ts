@@ -12,11 +12,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Draft, idOf } from '#protocol'
 import { openPrivateDht } from '../../agent/mesh/dht.js'
-import { openMesh } from '../../agent/mesh/mesh.js'
+import { type OpenMesh, openMesh } from '../../agent/mesh/mesh.js'
 import { foundPool, type Membership, openIdentity } from '../../agent/store/identity.js'
-import { openKeeper } from '../../agent/store/keeper.js'
-import { openSharedLog, type SharedLog } from '../../agent/store/shared-log.js'
-import { openStore } from '../../agent/store/store.js'
+import { type Machine, openMachine } from './rig.js'
 
 const CLAIMS = 500
 const WARM_UP = 50
@@ -84,29 +82,23 @@ export async function benchClaims(): Promise<object> {
 
 /** One machine: machine `a` appends claims one after the other, the others tell when they have folded them. */
 async function machine(setup: Setup): Promise<void> {
-  const identity = openIdentity(setup.home, { member: setup.name, machine: setup.name })
-  const store = await openStore(setup.home)
   const told = new Set<number>()
-  const note = () => undefined
-  const later: { log?: SharedLog } = {}
-  const log = await openSharedLog({
-    store,
+  const later: { opened?: Machine; mesh?: OpenMesh } = {}
+  const opened = await openMachine({
+    home: setup.home,
     membership: setup.membership,
-    identity,
-    keeper: openKeeper(setup.home, { checkpoints: () => [] }),
-    wall: Date.now,
-    note,
-    onDropped: note,
-    onHeads: () => mesh.gossip(),
+    onHeads: () => later.mesh?.gossip(),
     onChanged: () => {
-      for (const index of later.log?.pool().sweeps.get(SWEEP)?.trials.keys() ?? []) {
+      for (const index of later.opened?.log.pool().sweeps.get(SWEEP)?.trials.keys() ?? []) {
         if (told.has(index)) continue
         told.add(index)
         if (setup.name !== 'a') process.send?.({ seen: index, atMs: now() })
       }
     }
   })
-  later.log = log
+  later.opened = opened
+  const { identity, store, log } = opened
+  const note = () => undefined
   const machines = setup.members.map(each => each.machine)
   const mesh = openMesh({
     pool: setup.membership.pool,
@@ -122,10 +114,8 @@ async function machine(setup: Setup): Promise<void> {
     onAway: note,
     note
   })
-  const append = async (draft: Draft) => {
-    log.append([draft])
-    await log.flushed()
-  }
+  later.mesh = mesh
+  const append = (draft: Draft) => opened.write([draft])
   if (setup.name === 'a') {
     await append({ kind: 'pool-founded', ...setup.membership.founding })
     for (const { member, machine: key, name } of setup.members.slice(1)) {
