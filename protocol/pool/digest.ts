@@ -10,6 +10,8 @@ import { canonicalJson } from '../hash.js'
 import type { Pool, Sweep } from './pool.js'
 
 const DIGEST_BYTES = 32
+/** A pool that is asked again before anything new is folded costs nothing: every entry with an effect is counted. */
+const digests = new WeakMap<Pool, { readonly entries: number; readonly digest: string }>()
 
 /**
  * Returns the digest of what the pool means, as 64 hex digits: equal at two machines exactly when they agree.
@@ -17,6 +19,14 @@ const DIGEST_BYTES = 32
  * Cost: linear in the pool; a trial at a time, since the whole would be longer than a text may be.
  */
 export function poolDigest(pool: Pool): string {
+  const known = digests.get(pool)
+  if (known?.entries === pool.entries) return known.digest
+  const digest = digestOfParts(pool)
+  digests.set(pool, { entries: pool.entries, digest })
+  return digest
+}
+
+function digestOfParts(pool: Pool): string {
   const hash = blake2b.create({ dkLen: DIGEST_BYTES })
   for (const part of partsOf(pool)) hash.update(utf8ToBytes(`${canonicalJson(plain(part))}\n`))
   return bytesToHex(hash.digest())
