@@ -103,7 +103,7 @@ t.test('a spool file that was damaged is named, and so is one that differs from 
     writeFileSync(path, whole)
   }
   change(path, bytes => bytes.toString().replace('"value":0.5', '"value":0.4'))
-  t.match(await verified(home), { results: /^wrong: 1 results .* differ from what the log says/ })
+  t.match(await verified(home), { results: /^found: 1 results .* differ from what the log says/ })
 })
 
 t.test('a write-ahead log that a power cut made shorter: the lost tail is named', async t => {

@@ -43,14 +43,19 @@ export function planFaults(parts: FaultParts): number {
 }
 
 /** Returns what makes faults come when they hurt most, until the last one is over. */
-export function faultsAtMoments(parts: Pick<FaultParts, 'world' | 'chance' | 'scenario'>): (machine: Machine) => void {
-  const { world, chance, scenario } = parts
+export function faultsAtMoments(
+  parts: Pick<FaultParts, 'world' | 'chance' | 'scenario' | 'machines'>
+): (machine: Machine) => void {
+  const { world, chance, scenario, machines } = parts
   return machine => {
     if (world.now() > scenario.horizonMs || !chance.happens(scenario.rates.atMoment)) return
-    const end = chance.happens(0.7) ? machine.powerCut : machine.crash
     const inMs = Math.round(chance.spread(1, 10 * SECOND_MS))
-    world.after(inMs, end)
-    world.after(inMs + chance.spread(SECOND_MS, 600 * SECOND_MS), machine.start)
+    const backMs = inMs + chance.spread(SECOND_MS, 600 * SECOND_MS)
+    // Whoever has just taken the news over may stand in the same house.
+    const house = machines.filter(each => each === machine || chance.happens(0.3))
+    const end = chance.happens(0.7) ? house.map(each => each.powerCut) : [machine.crash]
+    for (const once of end) world.after(inMs, once)
+    for (const each of house) world.after(backMs, each.start)
   }
 }
 
@@ -69,6 +74,13 @@ function planForMachine(
   each(rates.restartPerHour, () => plan(60 * SECOND_MS + downMs(), machine.stop, machine.start))
   each(rates.freezePerHour, () => plan(downMs(), machine.freeze, machine.wake))
   each(rates.sleepPerHour, () => plan(2 * downMs(), machine.sleep, machine.wake))
+  each(rates.fullDiskPerHour, () => {
+    plan(
+      downMs(),
+      () => machine.fillDisk(true),
+      () => machine.fillDisk(false)
+    )
+  })
   each(rates.clockJumpPerHour, () => plan(0, () => machine.jumpClock(chance.between(-DAY_MS, DAY_MS))))
   each(rates.restorePerHour, () => {
     plan(0, machine.backUp)
@@ -85,7 +97,7 @@ function planForMachine(
   })
 }
 
-function planForNetwork({ chance, scenario, network, machines }: FaultParts, plan: Plan): void {
+function planForNetwork({ world, chance, scenario, network, machines }: FaultParts, plan: Plan): void {
   const { rates, pace } = scenario
   for (let left = chance.times(rates.blackoutsInPool); left > 0; left--) {
     const house = machines.filter(() => chance.happens(0.6))
@@ -105,7 +117,10 @@ function planForNetwork({ chance, scenario, network, machines }: FaultParts, pla
     const groups = new Map(keys.map(key => [key, chance.integer(count)]))
     plan(
       forMs,
-      () => network.partition(groups),
+      () => {
+        world.count(forMs > DAY_MS ? 'partition for days' : 'partition')
+        network.partition(groups)
+      },
       () => network.partition(new Map())
     )
   }
@@ -113,7 +128,10 @@ function planForNetwork({ chance, scenario, network, machines }: FaultParts, pla
     const [from, to] = [chance.pick(keys), chance.pick(keys)]
     plan(
       chance.spread(5 * SECOND_MS, (2 * HOUR_MS) / pace),
-      () => network.block(from, to, true),
+      () => {
+        world.count('one-way link')
+        network.block(from, to, true)
+      },
       () => network.block(from, to, false)
     )
   }
@@ -121,21 +139,31 @@ function planForNetwork({ chance, scenario, network, machines }: FaultParts, pla
     const share = chance.between(0.01, 0.3)
     plan(
       chance.spread(10 * SECOND_MS, (2 * HOUR_MS) / pace),
-      () => network.setLoss(share),
+      () => {
+        world.count('loss')
+        network.setLoss(share)
+      },
       () => network.setLoss(0)
+    )
+  }
+  for (let left = chance.times(rates.slowInPool); left > 0; left--) {
+    const [key, lateMs] = [chance.pick(keys), Math.round(chance.spread(500, 20 * SECOND_MS))]
+    plan(
+      chance.spread(10 * SECOND_MS, (2 * HOUR_MS) / pace),
+      () => {
+        world.count('slow line')
+        network.setSlow(key, lateMs)
+      },
+      () => network.setSlow(key, 0)
     )
   }
 }
 
-/** Some never come back. One honest machine with the most memory stays, or no trial would have to end. */
+/** Some never come back. */
 function planEnds({ chance, scenario, machines }: FaultParts, plan: Plan): void {
-  const memory = (machine: Machine) => Math.max(...machine.plan.devices.map(device => device.memoryBytes))
-  const [keeper] = machines
-    .filter(({ plan: { isHostile, sickness } }) => !isHostile && sickness === 0)
-    .sort((a, b) => memory(b) - memory(a))
   machines.forEach((machine, n) => {
     const isGone = chance.happens(n === 0 ? scenario.rates.founderGone : scenario.rates.gone)
-    if (isGone && machine !== keeper && machine.plan.joinsMs === 0) plan(0, machine.leave)
+    if (isGone && machine.key !== scenario.keeper && machine.plan.joinsMs === 0) plan(0, machine.leave)
   })
 }
 
@@ -144,8 +172,10 @@ export function heal({ network, machines }: Pick<FaultParts, 'network' | 'machin
   for (const machine of machines) {
     if (machine.plan.isHostile) machine.leave()
     machine.wake()
+    machine.fillDisk(false)
     machine.start()
     machine.setDevices(machine.plan.devices)
   }
-  network.heal()
+  const left = new Set(machines.filter(machine => machine.state() !== 'gone').map(({ key }) => key))
+  network.heal(key => left.has(key))
 }

@@ -10,7 +10,20 @@ import type { Machine } from './machine.js'
 import type { Network } from './network.js'
 import type { World } from './world.js'
 
-const ACTS = ['flood', 'garbage', 'hoard', 'exhaust', 'forge', 'contradict', 'clock', 'boast', 'babble'] as const
+const ACTS = [
+  'chatter',
+  'flood',
+  'garbage',
+  'hoard',
+  'exhaust',
+  'forge',
+  'contradict',
+  'clock',
+  'boast',
+  'babble',
+  'two-faced',
+  'oust'
+] as const
 type Act = (typeof ACTS)[number]
 
 export interface LiarParts {
@@ -29,6 +42,7 @@ export function startLiar(parts: LiarParts): void {
     const act = chance.pick(ACTS)
     if (machine.state() === 'on') {
       world.note(`${machine.name} lies: ${act}`)
+      world.count(`lie: ${act}`)
       lie(act, parts)
     }
     startLiar(parts)
@@ -41,6 +55,19 @@ function lie(act: Act, parts: LiarParts): void {
   if (!pool) return
   switch (act) {
     case 'flood':
+      write(
+        machine,
+        pool,
+        Array.from({ length: 40 }, () => windyResult(pool, chance))
+      )
+      return
+    case 'two-faced':
+      machine.replica()?.writeTwice(blockOf(pool, [anyDraft(pool, chance)]), blockOf(pool, [anyDraft(pool, chance)]))
+      return
+    case 'oust':
+      write(machine, pool, oustings(parts))
+      return
+    case 'chatter':
       write(
         machine,
         pool,
@@ -95,9 +122,25 @@ function speak(act: Act, { chance, machine, machines, network }: LiarParts): voi
 
 function write(machine: Machine, pool: Pool, drafts: readonly Draft[], clock?: number): void {
   if (drafts.length === 0) return
-  const records = stamped(drafts.slice(0, 300), pool, 0)
-  const bytes = encodeBlock(records.map(record => (clock === undefined ? record : { ...record, clock })))
-  machine.replica()?.writeBytes(bytes)
+  machine.replica()?.writeBytes(blockOf(pool, drafts.slice(0, 300), clock))
+}
+
+function blockOf(pool: Pool, drafts: readonly Draft[], clock?: number): Uint8Array {
+  return encodeBlock(stamped(drafts, pool, 0).map(record => (clock === undefined ? record : { ...record, clock })))
+}
+
+/** Somebody is removed by who may not do that, or the liar itself, as if it had never written a word. */
+function oustings({ chance, machine, machines }: LiarParts): Draft[] {
+  const { plan } = chance.happens(0.8) ? chance.pick(machines) : machine
+  return [{ kind: 'member-removed', member: plan.member, cuts: [] }]
+}
+
+/** A result that takes as much room as one may. */
+function windyResult(pool: Pool, chance: Chance): Draft {
+  const [about] = subjects(pool, chance)
+  if (!about) return anyDraft(pool, chance)
+  const result = resultOf(about, chance)
+  return { ...result, message: 'm'.repeat(LIMITS.messageChars), tail: 't'.repeat(LIMITS.tailChars) }
 }
 
 interface Subject {
@@ -140,7 +183,7 @@ function exhausting(about: Subject): Draft[] {
   })
 }
 
-function resultOf(about: Subject, chance: Chance): Draft {
+function resultOf(about: Subject, chance: Chance): Draft & { kind: 'attempt-finished' } {
   const end = chance.pick(['complete', 'complete', 'diverged', 'error', 'oom', 'stopped', 'lost'] as const)
   return {
     kind: 'attempt-finished',

@@ -3,38 +3,68 @@
  *
  * Owns the question whether everything has ended and reached everybody, and the words for what has not.
  */
-import { isUnplaceable, type Pool, type Sweep, searchOf, sweepStateOf } from '#protocol'
+import { type Beat, isUnplaceable, type Pool, type Sweep, searchOf, sweepStateOf } from '#protocol'
 import type { Machine } from './machine.js'
 import type { Scenario } from './scenario.js'
 
+/** Returns the machines that something may be expected of: honest, not gone, their member not removed. */
+export function livingOf(machines: readonly Machine[]): Machine[] {
+  const left = machines.filter(machine => machine.state() !== 'gone' && !machine.plan.isHostile)
+  const removed = removedIn(left)
+  return left.filter(({ plan }) => !removed.has(plan.member))
+}
+
+function removedIn(machines: readonly Machine[]): ReadonlySet<string> {
+  return new Set(machines.flatMap(machine => [...(machine.pool()?.removed.keys() ?? [])]))
+}
+
+/** A machine with what it says of itself now. */
+interface Living {
+  readonly machine: Machine
+  readonly beat: Beat | undefined
+}
+
 /** Says what is still to come; nothing when all is well. The first thing found is enough. */
 export function whatIsMissing(machines: readonly Machine[], scenario: Scenario): string | undefined {
-  const living = machines.filter(machine => machine.state() !== 'gone' && !machine.plan.isHostile)
-  for (const machine of living) {
-    const missing = missingAt(machine, living, scenario)
+  const living = livingOf(machines).map(machine => ({ machine, beat: machine.agent()?.beat() }))
+  for (const { machine } of living) {
+    const missing = workAt(machine, living, scenario)
     if (missing !== undefined) return `${machine.name}: ${missing}`
+  }
+  const removed = removedIn(machines)
+  for (const { machine } of living) {
+    const ahead = living.find(other => other.machine !== machine && lacks(machine, other.machine, removed))
+    if (ahead) return `${machine.name}: it lacks records that ${ahead.machine.name} has`
   }
   return undefined
 }
 
-function missingAt(machine: Machine, living: readonly Machine[], scenario: Scenario): string | undefined {
+function workAt(machine: Machine, living: readonly Living[], scenario: Scenario): string | undefined {
   const [agent, replica] = [machine.agent(), machine.replica()]
   if (machine.state() !== 'on' || !agent || !replica) return `it is ${machine.state()}`
   if (replica.queued() > 0) return 'it has records to write'
-  const ahead = living.find(other => other !== machine && (!other.replica() || replica.lacks(other.disk)))
-  if (ahead) return `it lacks records that ${ahead.name} has`
-  for (const sweep of replica.pool.sweeps.values()) {
-    const open = openTrials(replica.pool, sweep, living, scenario)
+  const pool = replica.pool()
+  for (const sweep of pool.sweeps.values()) {
+    const open = openTrials(pool, sweep, living, scenario)
     if (open.length > 0) return `trials ${open.join(', ')} of ${sweep.submission?.spec.name} have not ended`
   }
   const [charge] = agent.local.charges.values()
   if (charge) return `it is ${charge.phase} ${charge.id}`
-  if (machine.disk.results.size > 0) return 'it keeps results that are in the log'
+  // What nobody else can have yet stays: somebody must be there to hold it.
+  if (machine.disk.results.size > 0 && living.length > 1) return 'it keeps results that are in the log'
   return undefined
 }
 
+function lacks(machine: Machine, other: Machine, removed: ReadonlySet<string>): boolean {
+  const [replica, source] = [machine.replica(), other.replica()]
+  if (!replica || !source) return true
+  // Behind a cut only older versions take anything, so it may not reach all of them.
+  const isExpected = (name: string) => !machine.plan.isOlder || !removed.has(source.authorOf(name) ?? '')
+  return replica.lacks(source, [...source.held.keys()].filter(isExpected))
+}
+
 /** The trials that should still end: somebody who is there could train them. */
-function openTrials(pool: Pool, sweep: Sweep, living: readonly Machine[], scenario: Scenario): string[] {
+function openTrials(pool: Pool, sweep: Sweep, living: readonly Living[], scenario: Scenario): string[] {
   const plan = scenario.sweeps.find(each => each.id === sweep.id)
   if (!plan || !sweep.submission || sweepStateOf(pool, sweep) !== 'running') return []
   const search = searchOf(sweep.submission)
@@ -44,16 +74,25 @@ function openTrials(pool: Pool, sweep: Sweep, living: readonly Machine[], scenar
     if (!found || found.duplicateOf !== undefined) return []
     const trial = sweep.trials.get(index)
     const { phase, attempt, held, tooSmallBytes = 0 } = trial?.standing ?? {}
-    if (phase === 'done' || phase === 'quarantined' || isUnplaceable(pool, trial)) return []
-    const canTrain = living.some(machine => isEligible(machine, sweep.id, tooSmallBytes))
+    if (isOver(sweep, index) || isUnplaceable(pool, trial)) return []
+    const canTrain = living.some(each => isEligible(each, { sweep: sweep.id, index, tooSmallBytes }))
     const who = held && scenario.machines.find(machine => machine.key === held.holder)
     const by = held ? ` held by ${who?.name} as ${held.attempt}` : ''
     return canTrain ? [`${index} (${phase ?? 'never claimed'}, attempt ${attempt ?? 0}${by})`] : []
   })
 }
 
-/** True when a machine would take a trial that did not fit into so much memory. */
-function isEligible(machine: Machine, sweep: string, tooSmallBytes: number): boolean {
-  const { accepts = [], devices = [] } = machine.agent()?.beat() ?? {}
-  return accepts.includes(sweep) && devices.some(each => !each.fault && each.memoryBytes > tooSmallBytes)
+function isOver(sweep: Sweep | undefined, index: number): boolean {
+  const phase = sweep?.trials.get(index)?.standing.phase
+  return phase === 'done' || phase === 'quarantined'
+}
+
+/** True when a machine would take a trial that did not fit into so much memory, for all that it knows itself. */
+function isEligible(
+  { machine, beat }: Living,
+  about: { sweep: string; index: number; tooSmallBytes: number }
+): boolean {
+  const { accepts = [], devices = [] } = beat ?? {}
+  if (!accepts.includes(about.sweep) || isOver(machine.pool()?.sweeps.get(about.sweep), about.index)) return false
+  return devices.some(each => !each.fault && each.memoryBytes > about.tooSmallBytes)
 }

@@ -7,10 +7,12 @@
 import { type Beat, type Device, type Draft, digestOf, LIMITS, type Pool } from '#protocol'
 import { type Agent, createAgent, type Ports } from '../../agent/agent.js'
 import { FOUNDING } from '../helpers/records.js'
+import type { Bodies } from './body.js'
 import type { Chance } from './chance.js'
 import { BUSY_TICK_MS, createClocks, createTicker, IDLE_TICK_MS } from './clocks.js'
+import { copyDisk, type Disk, emptyDisk, fill, keeperOf, loseTail } from './disk.js'
 import type { Network, Station } from './network.js'
-import { type Bodies, copyDisk, type Disk, emptyDisk, loseTail, openReplica, type Replica } from './replica.js'
+import { openReplica, QUOTA_RETRY_MS, type Replica } from './replica.js'
 import type { MachinePlan, Scenario } from './scenario.js'
 import { scriptFor } from './script.js'
 import { createSimulatedRunner } from './trainer.js'
@@ -19,6 +21,10 @@ import type { World } from './world.js'
 
 /** How long an agent that stops waits for its programs, in ms. */
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
+/** A write that a full disk refused is tried again after this time, in ms (as in agent/store/log-writer.ts). */
+const RETRY_MS = 5000
+/** Free bytes of a disk that has room. */
+const ROOM_BYTES = 2 ** 40
 
 /**
  * `absent`: it has not joined yet. `frozen`: the agent alone stands still (SIGSTOP). `asleep`: the whole computer does.
@@ -34,7 +40,7 @@ export interface MachineParts {
   readonly bodies: Bodies
   readonly network: Network
   readonly watch: Watch
-  /** A moment at which a fault hurts most: a claim is handed over to the log, a program starts, a result is saved. */
+  /** A moment at which a fault hurts most: a claim is handed over to the log, a program starts, a result's file comes or goes. */
   readonly onMoment: (machine: Machine) => void
 }
 
@@ -44,6 +50,7 @@ export function createMachine(parts: MachineParts) {
   const { world, chance, plan, network, watch } = parts
   const { name, key } = plan
   const disk = emptyDisk()
+  const keeper = keeperOf(disk)
   const inbox: (() => void)[] = []
   let state: MachineState = 'absent'
   let agent: Agent | undefined
@@ -101,19 +108,23 @@ export function createMachine(parts: MachineParts) {
     return IDLE_TICK_MS
   }
 
-  function flushSoon(): void {
+  function flushSoon(inMs = 1 + chance.integer(5)): void {
     const now = life
-    world.after(1 + chance.integer(5), () => {
+    world.after(inMs, () => {
       if (now !== life) return
-      if (isAwake()) replica?.flush()
-      else inbox.push(flushSoon)
+      if (!isAwake()) inbox.push(flushSoon)
+      else if (replica?.flush() === false) flushSoon(RETRY_MS)
     })
   }
 
   function ports(log: Replica): Ports {
     return {
       clock: clocks,
-      log: { pool: () => log.pool, append: drafts => append(log, drafts) },
+      log: {
+        pool: log.pool,
+        append: drafts => append(log, drafts),
+        isHeldByPeer: place => network.isHeldElsewhere(station, place)
+      },
       mesh: {
         announce(news) {
           beat = news
@@ -130,10 +141,14 @@ export function createMachine(parts: MachineParts) {
       },
       probe: { environment: device => ({ CUDA_VISIBLE_DEVICES: device }) },
       keeper: {
-        ...keeperOf(disk),
+        ...keeper,
         saveResult(id, draft) {
-          disk.results.set(id, draft)
+          keeper.saveResult(id, draft)
           watch.acknowledge(machine, id, draft)
+          parts.onMoment(machine)
+        },
+        dropResult(id) {
+          keeper.dropResult(id)
           parts.onMoment(machine)
         }
       },
@@ -167,7 +182,7 @@ export function createMachine(parts: MachineParts) {
   }
 
   function onChanged(writers: readonly string[]): void {
-    world.note(`${name} folds ${writers.length} of ${replica?.pool.entries}`)
+    world.note(`${name} folds ${writers.length} of ${replica?.pool().entries}`)
     network.spread(station)
     // A change is told to peers at most once a second: the tick after that tells the rest.
     ticker.within(LIMITS.presenceMinMs)
@@ -186,21 +201,31 @@ export function createMachine(parts: MachineParts) {
       disk,
       machine: key,
       member: plan.member,
+      isOlder: plan.isOlder,
+      quotaBytesPerDay: parts.scenario.quotaBytesPerDay,
       newLogKey: incarnation => digestOf(`log/${parts.scenario.seed}/${name}/${incarnation}/${life}`),
       now: world.now,
       wall: clocks.wall,
       onChanged: writers => now === life && onChanged(writers),
       onRejected: rejection => watch.rejected(machine, rejection),
-      onFork: body => watch.forked(machine, body)
+      onFork: body => watch.forked(machine, body),
+      onMembership: () => now === life && network.fetch(station),
+      onOverQuota: () => world.after(QUOTA_RETRY_MS, () => now === life && network.fetch(station))
     })
     replica = log
-    log.flush()
-    agent = createAgent(ports(log), { machine: key, name, version: '0.1.0', platform: 'linux-x64', approveAll: true })
+    if (!log.flush()) flushSoon(RETRY_MS)
+    const version = plan.isOlder ? '0.0.9' : '0.1.0'
+    agent = createAgent(ports(log), { machine: key, name, version, platform: 'linux-x64', approveAll: true })
     // As agent/session.ts does: a power cut may have taken the founding itself.
-    if (key === FOUNDING.machine && !log.pool.founding) append(log, [{ kind: 'pool-founded', ...FOUNDING }])
-    network.refresh()
+    if (key === FOUNDING.machine && !log.pool().founding) append(log, [{ kind: 'pool-founded', ...FOUNDING }])
+    network.refresh(station)
     tell(core => core.onDevices(devices))
+    tellOfDisk()
     tell(core => core.begin())
+  }
+
+  function tellOfDisk(): void {
+    tell(core => core.onDisk(disk.isFull ? { freeBytes: 0, fault: 'ENOSPC' } : { freeBytes: ROOM_BYTES }))
   }
 
   /** The process is gone: what it had in memory is lost, and its programs die with it. */
@@ -217,7 +242,7 @@ export function createMachine(parts: MachineParts) {
     replica = undefined
     beat = undefined
     ticker.stop()
-    network.refresh()
+    network.refresh(station)
   }
 
   function keepCheckpoint(id: string, sweep: string, ranMs: number): void {
@@ -238,7 +263,8 @@ export function createMachine(parts: MachineParts) {
     }
     replica?.flush()
     stopNow('stopped')
-    disk.cleanStop = true
+    // The mark is a file of its own, which a full disk does not take.
+    disk.cleanStop = !disk.isFull
     disk.unsynced = []
   }
 
@@ -248,7 +274,7 @@ export function createMachine(parts: MachineParts) {
     clocks.goOn()
     state = 'on'
     runner.pause(false)
-    network.refresh()
+    network.refresh(station)
     // Which of the events that waited comes first, or a tick, is chance.
     if (chance.happens(0.5)) tell(core => core.onTick())
     for (const event of inbox.splice(0)) event()
@@ -268,7 +294,7 @@ export function createMachine(parts: MachineParts) {
       station,
       disk,
       state: () => state,
-      pool: (): Pool | undefined => replica?.pool,
+      pool: (): Pool | undefined => replica?.pool(),
       replica: () => replica,
       agent: () => agent,
       /** True when it is awake and honest: what it says counts for the checkers. */
@@ -287,16 +313,21 @@ export function createMachine(parts: MachineParts) {
         if (replica && isAwake()) append(replica, drafts)
       },
 
-      crash: () => stopNow('crashes'),
+      crash(): void {
+        if (isRunning()) world.count('crash')
+        stopNow('crashes')
+      },
 
       powerCut(): void {
         if (!isRunning()) return
+        world.count('power cut')
         stopNow('loses power')
         loseTail(disk, world.now(), chance.between(0, 30_000))
       },
 
       stop(): void {
         if (state !== 'on') return
+        world.count('restart')
         state = 'closing'
         closeUp(world.now() + CLOSE_MS)
       },
@@ -304,24 +335,39 @@ export function createMachine(parts: MachineParts) {
       freeze(): void {
         if (state !== 'on') return
         world.note(`${name} freezes`)
+        world.count('freeze')
         state = 'frozen'
         ticker.stop()
-        network.refresh()
+        network.refresh(station)
       },
 
       sleep(): void {
         if (state !== 'on') return
         world.note(`${name} sleeps`)
+        world.count('sleep')
         state = 'asleep'
         clocks.stand()
         runner.pause(true)
         ticker.stop()
-        network.refresh()
+        network.refresh(station)
       },
 
       wake,
 
-      jumpClock: clocks.jump,
+      jumpClock(ms: number): void {
+        world.count('clock jump')
+        clocks.jump(ms)
+      },
+
+      /** Something fills the disk, or gives room back. */
+      fillDisk(isFull: boolean): void {
+        if (disk.isFull === isFull) return
+        world.note(`${name} has ${isFull ? 'no room' : 'room'}`)
+        if (isFull) world.count('full disk')
+        fill(disk, isFull)
+        tellOfDisk()
+        if (!isFull) network.fetch(station)
+      },
 
       backUp(): void {
         backup = emptyDisk()
@@ -334,6 +380,7 @@ export function createMachine(parts: MachineParts) {
       /** The disk becomes what it was at the backup. */
       restore(): void {
         if (!backup || state === 'gone' || state === 'absent') return
+        world.count('restored backup')
         stopNow('gets its backup back')
         copyDisk(backup, disk)
         watch.lost(machine)
@@ -341,6 +388,7 @@ export function createMachine(parts: MachineParts) {
 
       leave(): void {
         stopNow('is gone for good')
+        world.count(key === FOUNDING.machine ? 'founder gone' : 'gone')
         state = 'gone'
         watch.lost(machine)
       },
@@ -350,19 +398,5 @@ export function createMachine(parts: MachineParts) {
         tell(core => core.onDevices(devices))
       }
     }
-  }
-}
-
-/** A keeper on a disk: everything that it is given survives. */
-export function keeperOf(disk: Disk): Ports['keeper'] {
-  return {
-    load: () => ({
-      approved: [...disk.approved],
-      results: [...disk.results].map(([id, draft]) => ({ id, draft })),
-      checkpoints: [...disk.checkpoints.keys()].sort()
-    }),
-    saveApproval: digest => void disk.approved.add(digest),
-    saveResult: (id, draft) => void disk.results.set(id, draft),
-    dropResult: id => void disk.results.delete(id)
   }
 }

@@ -4,8 +4,9 @@ import { keeperContract } from '../contract/keeper.js'
 import { type LogHarness, logContract } from '../contract/log.js'
 import { type Behaviour, type RunnerHarness, runnerContract, type Told } from '../contract/runner.js'
 import { FOUNDING, idFor, keyOf, resultOf, sweepSpec } from '../helpers/records.js'
-import { keeperOf } from './machine.js'
-import { type Body, type Disk, emptyDisk, loseTail, openReplica } from './replica.js'
+import type { Body } from './body.js'
+import { type Disk, emptyDisk, keeperOf, loseTail } from './disk.js'
+import { openReplica } from './replica.js'
 import { createSimulatedRunner, type Script } from './trainer.js'
 import { createWorld } from './world.js'
 
@@ -36,12 +37,13 @@ function openLog(disk: Disk, bodies: Map<string, Body>): LogHarness & { lose(): 
     onFork: () => t.fail('a log has two histories')
   })
   const turn = () => world.run(() => false, FAR_MS)
-  if (!replica.pool.founding) replica.append([{ kind: 'pool-founded', ...FOUNDING }])
+  if (!replica.pool().founding) replica.append([{ kind: 'pool-founded', ...FOUNDING }])
   replica.flush()
   return {
     machine: FOUNDING.machine,
     log: {
-      pool: () => replica.pool,
+      pool: replica.pool,
+      isHeldByPeer: () => false,
       append(drafts) {
         replica.append(drafts)
         world.after(1, replica.flush)

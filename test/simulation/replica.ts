@@ -1,217 +1,305 @@
 /**
  * Replicas: one machine's copy of all logs, on a disk that can lose its tail.
  *
- * Owns what is written, what is on which disk and what is folded, by the rules of agent/store/shared-log.ts: one log
- * for each incarnation, a fresh one after an unclean stop (L6), a log counts from its member's admission (L7).
- * Invariant: a replica holds a prefix of each log, and folds each log in its own order.
+ * Owns what is written, what is on which disk and what is folded, by the rules of agent/store: one log for each
+ * incarnation, a fresh one after an unclean stop (L6), a log counts from its member's admission (L7) up to the cut after
+ * its removal (M9), a member's quota bounds what is taken (L3), and a log with two histories stays as it is.
+ * Invariant: a replica holds a prefix of one history of each log, and folds each log in its own order.
  */
 import {
   applyEntry,
+  cutOf,
   type Draft,
-  decodeBlock,
-  type Entry,
   emptyPool,
   encodeBlock,
-  intoBlocks,
+  encodeBlocks,
+  isRemoved,
+  LIMITS,
   type Pool,
+  poolToRefold,
   type Rejection,
   stamped
 } from '#protocol'
-import { FOUNDING, keyOf, POOL } from '../helpers/records.js'
+import { createQuota } from '../../agent/store/quota.js'
+import { FOUNDING, POOL } from '../helpers/records.js'
+import { addTo, type Bodies, type Body, olderEntries, openingOf, secondHistoryOf } from './body.js'
+import { type Disk, UNSYNCED_MS } from './disk.js'
 
-/** What the system has not yet written to the disk is at most this old, in ms (Linux: dirty_expire_centisecs). */
-export const UNSYNCED_MS = 30_000
-
-/** A log as it is in all copies together: a copy holds the first so many blocks of it. */
-export interface Body {
-  readonly key: string
-  readonly member: string
-  readonly machine: string
-  readonly incarnation: number
-  readonly blocks: (readonly Entry[])[]
-}
-
-export type Bodies = Map<string, Body>
-
-/** What survives a crash of a machine. */
-export interface Disk {
-  /** Log -> how many of its blocks are here. */
-  readonly held: Map<string, number>
-  /** The own log that was opened last, as the keeper knows it. */
-  ownLog: string | undefined
-  cleanStop: boolean
-  readonly approved: Set<string>
-  readonly results: Map<string, Draft>
-  /** Attempt -> ms of training that its checkpoint holds. */
-  readonly checkpoints: Map<string, number>
-  /** What a power cut may take back: since when a log is longer than it was. */
-  unsynced: { readonly log: string; readonly from: number; readonly atMs: number }[]
-}
-
-export function emptyDisk(): Disk {
-  return {
-    held: new Map(),
-    ownLog: undefined,
-    cleanStop: false,
-    approved: new Set(),
-    results: new Map(),
-    checkpoints: new Map(),
-    unsynced: []
-  }
-}
-
-/** Makes a disk what another one is: a backup, or a backup restored. */
-export function copyDisk(from: Disk, to: Disk): void {
-  for (const name of ['held', 'results', 'checkpoints'] as const) {
-    const target: Map<string, unknown> = to[name]
-    target.clear()
-    for (const [key, value] of from[name]) target.set(key, value)
-  }
-  to.approved.clear()
-  for (const digest of from.approved) to.approved.add(digest)
-  to.ownLog = from.ownLog
-  to.cleanStop = from.cleanStop
-  to.unsynced = [...from.unsynced]
-}
-
-/** Takes back what was written within the last `lostMs`: the write-ahead log loses its tail, in order. */
-export function loseTail(disk: Disk, nowMs: number, lostMs: number): void {
-  for (const { log, from, atMs } of disk.unsynced) {
-    if (atMs >= nowMs - lostMs) disk.held.set(log, Math.min(from, disk.held.get(log) ?? 0))
-  }
-  disk.unsynced = []
-}
+/** A log over its quota is asked for again after this time, in ms (as in agent/store/shared-log.ts). */
+export const QUOTA_RETRY_MS = 10 * 60_000
 
 export interface ReplicaParts {
   readonly bodies: Bodies
   readonly disk: Disk
   readonly machine: string
   readonly member: string
+  /** It reads logs as an older version does. */
+  readonly isOlder?: boolean
+  /** What a member's logs may grow by in a day, in bytes. */
+  readonly quotaBytesPerDay?: number
   /** Names a fresh log of this machine. A restored backup does not know which were opened since: no key comes twice. */
   readonly newLogKey: (incarnation: number) => string
   readonly now: () => number
   readonly wall: () => number
   readonly onChanged: (writers: readonly string[]) => void
   readonly onRejected: (rejection: Rejection) => void
-  /** A second history of a log is about to begin: Hypercore freezes such a log at every peer. */
+  /** A second history of a log is about to begin though nobody lies. */
   readonly onFork: (body: Body) => void
+  /** Other logs count now: what was refused before may be taken. */
+  readonly onMembership?: () => void
+  /** A member wrote more than this machine takes for now. */
+  readonly onOverQuota?: () => void
 }
 
 export type Replica = ReturnType<typeof openReplica>
 
+/** A history of a log, as far as somebody has it. */
+export interface Offer {
+  readonly name: string
+  readonly length: number
+}
+
+/** Who has logs. */
+export interface Source {
+  /** A log as it is shown to another machine: who lies shows not everybody the same. */
+  offer(name: string, to: string): Offer
+}
+
+interface News {
+  readonly body: Body
+  /** The history of that log that is here, and how much of it; `end`: up to where the offered one would be taken. */
+  readonly known: string
+  readonly have: number
+  readonly end: number
+  /** The two differ: the log is frozen. */
+  readonly isConflict: boolean
+}
+
+/** Of keys spread evenly, half are below. */
+const MIDDLE_KEY = '8'
+
 /** Opens what is on a disk, and folds it. */
 export function openReplica(parts: ReplicaParts) {
   const { bodies, disk } = parts
-  const pool: Pool = emptyPool(POOL)
+  let pool: Pool = emptyPool(POOL)
   const folded = new Map<string, number>()
   const queue: Draft[] = []
+  /** Histories in the order in which they grew here: whoever asks for news looks at what is new in this list. */
+  const grown: string[] = []
+  const bytesPerDay = parts.quotaBytesPerDay ?? LIMITS.quotaBytesPerDay
+  const quota = createQuota({ bytesPerDay, levels: disk.quotas, wall: parts.wall })
+  /** How many blocks of a history the quota has let in, and until when it lets nothing more in. */
+  const asked = new Map<string, number>()
+  const refusedUntil = new Map<string, number>()
+  const historyOf = new Map<string, string>()
+  for (const name of disk.held.keys()) historyOf.set(bodies.get(name)?.key ?? name, name)
   const own = openOwn()
-  foldHeld()
+  foldAll()
 
   /** The latest incarnation if it was closed in order, else a fresh one (rule L6). */
   function openOwn(): Body {
     const wasClean = disk.cleanStop
     disk.cleanStop = false
     const latest = disk.ownLog === undefined ? undefined : bodies.get(disk.ownLog)
-    if (wasClean && latest) return latest
+    if (wasClean && latest && !disk.frozen.has(latest.key)) return latest
     const incarnation = 1 + (latest?.incarnation ?? 0)
     const { machine, member } = parts
-    const body = { key: parts.newLogKey(incarnation), member, machine, incarnation, blocks: [] }
-    disk.ownLog = body.key
-    bodies.set(body.key, body)
-    disk.held.set(body.key, 0)
+    const key = parts.newLogKey(incarnation)
+    const body: Body = { name: key, key, member, machine, incarnation, blocks: [] }
+    disk.ownLog = key
+    bodies.set(key, body)
+    disk.held.set(key, 0)
+    historyOf.set(key, key)
     return body
   }
 
-  function isAdmitted(body: Body): boolean {
-    return body.member === FOUNDING.member || body.machine === parts.machine || pool.members.has(body.member)
+  function isAdmitted({ member, machine, key }: Body): boolean {
+    if (isRemoved(pool, member)) return cutOf(pool, { member, log: key }) > 0
+    return member === FOUNDING.member || machine === parts.machine || pool.members.has(member)
   }
 
-  /** Folds what is held and not folded yet, own log first; admissions open further logs. Returns who wrote it. */
-  function foldHeld(): string[] {
-    const writers: string[] = []
+  /** How many of a history's blocks count here, of those on this disk. */
+  function endOf(name: string): number {
+    const body = bodies.get(name)
+    if (!body || !isAdmitted(body)) return 0
+    return Math.min(disk.held.get(name) ?? 0, cutOf(pool, { member: body.member, log: body.key }))
+  }
+
+  /** Folds what is held and not folded yet; admissions open further logs. Returns who wrote it. */
+  function foldAll(): Set<string> {
+    const writers = new Set<string>()
     for (;;) {
-      const members = pool.members.size
-      for (const [key, length] of disk.held) {
-        const body = bodies.get(key)
-        if (!body || !isAdmitted(body) || (folded.get(key) ?? 0) >= length) continue
-        for (let block = folded.get(key) ?? 0; block < length; block++) foldBlock(body.blocks[block] ?? [])
-        folded.set(key, length)
-        if (!writers.includes(body.machine)) writers.push(body.machine)
+      const before = membersKnown()
+      for (const name of disk.held.keys()) foldHistory(name, writers)
+      if (pool.mustRefold) refold()
+      else if (membersKnown() === before) return writers
+    }
+  }
+
+  function membersKnown(): string {
+    return `${pool.members.size} ${pool.removed.size}`
+  }
+
+  /** A removal cut away what was folded already: everything is folded again (rule F3). */
+  function refold(): void {
+    pool = poolToRefold(pool)
+    folded.clear()
+  }
+
+  function foldHistory(name: string, writers: Set<string>): void {
+    const [from, end] = [folded.get(name) ?? 0, endOf(name)]
+    const body = bodies.get(name)
+    if (!body || from >= end) return
+    for (let at = from; at < end; at++) {
+      const block = body.blocks[at]
+      for (const entry of block ? (parts.isOlder ? olderEntries(block) : block.entries) : []) {
+        const rejection = applyEntry(pool, entry)
+        if (rejection && entry.machine === parts.machine) parts.onRejected(rejection)
       }
-      if (pool.members.size === members) return writers
     }
+    folded.set(name, end)
+    writers.add(body.machine)
   }
 
-  function foldBlock(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      const rejection = applyEntry(pool, entry)
-      if (rejection && entry.machine === parts.machine) parts.onRejected(rejection)
+  /** Folds what is new of some histories, and tells of it. */
+  function foldNews(names: readonly string[]): void {
+    const before = membersKnown()
+    let writers = new Set<string>()
+    for (const name of names) foldHistory(name, writers)
+    if (membersKnown() !== before || pool.mustRefold) {
+      writers = new Set([...writers, ...foldAll()])
+      parts.onMembership?.()
     }
+    if (parts.isOlder) forgetBackups(pool)
+    if (writers.size > 0) parts.onChanged([...writers])
   }
 
-  function holdMore(log: string, length: number): void {
-    const from = disk.held.get(log) ?? 0
-    disk.held.set(log, length)
+  function holdMore(name: string, length: number): void {
+    const from = disk.held.get(name) ?? 0
+    disk.held.set(name, length)
+    grown.push(name)
     const nowMs = parts.now()
-    disk.unsynced.push({ log, from, atMs: nowMs })
+    disk.unsynced.push({ log: name, from, atMs: nowMs })
     while ((disk.unsynced[0]?.atMs ?? nowMs) < nowMs - UNSYNCED_MS) disk.unsynced.shift()
   }
 
   function addBlock(bytes: Uint8Array): void {
     // Only who holds all of a log may write to it; anything else begins a second history.
-    if ((disk.held.get(own.key) ?? 0) < own.blocks.length) parts.onFork(own)
-    own.blocks.push(entriesOf(own, bytes))
-    holdMore(own.key, own.blocks.length)
+    if ((disk.held.get(own.name) ?? 0) < own.blocks.length) parts.onFork(own)
+    addTo(own, bytes)
+    holdMore(own.name, own.blocks.length)
   }
 
-  function write(drafts: readonly Draft[]): void {
-    const records = stamped(drafts.filter(isWritable), pool, parts.wall())
-    for (const block of intoBlocks(records)) addBlock(encodeBlock(block))
-    if (records.length > 0) parts.onChanged(foldHeld())
+  /** What of a history that somebody shows this machine would take; nothing when there is nothing to take. */
+  function newsIn({ name, length }: Offer): News | undefined {
+    const body = bodies.get(name)
+    if (!body || disk.isFull || disk.frozen.has(body.key) || !isAdmitted(body)) return undefined
+    if ((refusedUntil.get(name) ?? 0) > parts.now()) return undefined
+    const known = historyOf.get(body.key) ?? name
+    const have = disk.held.get(known) ?? 0
+    const shared = body.sharedBlocks ?? bodies.get(known)?.sharedBlocks ?? Number.POSITIVE_INFINITY
+    const isConflict = known !== name && Math.min(have, length) > shared
+    if (isConflict && body.machine === parts.machine) return undefined
+    const end = Math.min(length, cutOf(pool, { member: body.member, log: body.key }))
+    return isConflict || end > have ? { body, known, have, end, isConflict } : undefined
+  }
+
+  /** Goes on with a history whose beginning is here under the other one's name. */
+  function follow({ body, known, have }: News): void {
+    historyOf.set(body.key, body.name)
+    if (known === body.name) return
+    disk.held.delete(known)
+    disk.held.set(body.name, have)
+    folded.set(body.name, folded.get(known) ?? 0)
+  }
+
+  /** A member's logs cost this machine no more than its quota (rule L3); what was paid for once is not paid again. */
+  function pay({ body, have, end }: News): boolean {
+    if (body.machine === parts.machine) return true
+    const paid = Math.max(have, asked.get(body.name) ?? 0)
+    const bytes = body.blocks.slice(paid, end).reduce((sum, block) => sum + block.bytes, 0)
+    if (bytes > 0 && !quota.take(body.member, bytes)) {
+      refusedUntil.set(body.name, parts.now() + QUOTA_RETRY_MS)
+      parts.onOverQuota?.()
+      return false
+    }
+    if (bytes > 0) disk.quotas = quota.levels()
+    asked.set(body.name, Math.max(paid, end))
+    return true
   }
 
   return {
     own,
-    pool,
+    pool: (): Pool => pool,
     held: disk.held as ReadonlyMap<string, number>,
     queued: () => queue.length,
+    /** Histories in the order in which they grew. */
+    grown: grown as readonly string[],
 
     append(drafts: readonly Draft[]): void {
       queue.push(...drafts)
     },
 
-    /** Writes and folds what was handed over, and tells of it. */
-    flush(): void {
+    /** Writes and folds what was handed over, and tells of it. False while the disk takes nothing. */
+    flush(): boolean {
+      if (disk.isFull) return false
       if (own.blocks.length === 0) queue.unshift(openingOf(own))
-      write(queue.splice(0))
+      const records = stamped(queue.splice(0).filter(isWritable), pool, parts.wall())
+      for (const block of encodeBlocks(records)) addBlock(block)
+      if (records.length > 0) foldNews([own.name])
+      return true
     },
 
     /** Puts bytes at the own log's end as they are: only a liar does that. */
     writeBytes(bytes: Uint8Array): void {
       addBlock(bytes)
-      parts.onChanged(foldHeld())
+      foldNews([own.name])
     },
 
-    /** True when the other one has something that this one would take. */
-    lacks(other: { readonly held: ReadonlyMap<string, number> }): boolean {
-      for (const [key, length] of other.held) {
-        const body = bodies.get(key)
-        if (length > (disk.held.get(key) ?? 0) && body && isAdmitted(body)) return true
-      }
+    /** Goes on with the own log in two ways at once, of which each machine is shown one: only a liar does that. */
+    writeTwice(first: Uint8Array, second: Uint8Array): void {
+      if (own.blocks.length === 0) return
+      addTo(secondHistoryOf(bodies, own), second)
+      this.writeBytes(first)
+    },
+
+    offer(name: string, to: string): Offer {
+      const second = name === own.name ? bodies.get(`${own.key}~`) : undefined
+      if (second && to < MIDDLE_KEY) return { name: second.name, length: second.blocks.length }
+      return { name, length: disk.held.get(name) ?? 0 }
+    },
+
+    authorOf: (name: string): string | undefined => bodies.get(name)?.member,
+
+    /** How long the logs of a member are here. */
+    lengthsOf(member: string): { readonly log: string; readonly length: number }[] {
+      const theirs = [...disk.held].flatMap(([name, length]) => {
+        const body = bodies.get(name)
+        return body?.member === member && length > 0 ? [{ log: body.key, length }] : []
+      })
+      return theirs.sort((a, b) => (a.log < b.log ? -1 : 1))
+    },
+
+    /** True when the other one has something in these logs that this one would take. */
+    lacks(source: Source, names: Iterable<string>): boolean {
+      for (const name of names) if (newsIn(source.offer(name, parts.machine))) return true
       return false
     },
 
-    /** Takes over what the other one has, of each log as many blocks as `share` says, and tells of it log by log. */
-    take(other: { readonly held: ReadonlyMap<string, number> }, share: (missing: number) => number): void {
-      for (const [key, length] of [...other.held]) {
-        const body = bodies.get(key)
-        const have = disk.held.get(key) ?? 0
-        if (length <= have || !body || !isAdmitted(body)) continue
-        holdMore(key, have + Math.min(length - have, share(length - have)))
-        const writers = foldHeld()
-        if (writers.length > 0) parts.onChanged(writers)
+    /** Takes over what the other one has, of each log as many blocks as `share` says, and tells of it. */
+    take(source: Source, names: Iterable<string>, share: (missing: number) => number): void {
+      const taken: string[] = []
+      for (const name of names) {
+        const news = newsIn(source.offer(name, parts.machine))
+        if (news?.isConflict) disk.frozen.add(news.body.key)
+        else if (news && pay(news)) {
+          follow(news)
+          const missing = news.end - news.have
+          holdMore(news.body.name, news.have + Math.min(missing, share(missing)))
+          taken.push(news.body.name)
+        }
       }
+      if (taken.length > 0) foldNews(taken)
     }
   }
 
@@ -225,16 +313,11 @@ export function openReplica(parts: ReplicaParts) {
   }
 }
 
-/** Reads a block as every machine does, once for all of them: the codec is total and the same everywhere. */
-export function entriesOf(body: Body, bytes: Uint8Array): Entry[] {
-  const { key: log, member, machine, blocks } = body
-  return decodeBlock(bytes).flatMap((item, index) =>
-    'record' in item ? [{ log, member, machine, block: blocks.length, index, record: item.record }] : []
-  )
-}
-
-function openingOf({ key, member, machine, incarnation }: Body): Draft {
-  const signature = keyOf('signature').repeat(2)
-  const attestation = { pool: POOL, member, machine, incarnation, log: key }
-  return { kind: 'writer-opened', ...attestation, memberSignature: signature, machineSignature: signature }
+/** An older version knows no backups, and starts none (rule C11). */
+function forgetBackups(pool: Pool): void {
+  for (const sweep of pool.sweeps.values()) {
+    const { submission } = sweep
+    if (!submission || submission.spec.backups !== undefined) continue
+    sweep.submission = { ...submission, spec: { ...submission.spec, backups: 'off' } }
+  }
 }

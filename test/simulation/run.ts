@@ -4,12 +4,18 @@
  * Prints the seed and the fault rates before anything else, and each failure with what replays it. Exits with 129 when
  * something wrong happened, with 128 when something right never did, else with 0.
  */
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { PROFILES, type Profile, RATES } from './rates.js'
+import { BUGS, buggyTree } from './bugs.js'
+import { playAll } from './fleet.js'
+import { PROFILES } from './rates.js'
+import type { Replay } from './replay.js'
 import { SIZES } from './scenario.js'
 import { simulate, type Verdict } from './simulate.js'
+import { ratesText, totalsOf, totalsText, verdictText } from './tell.js'
 
-const HOUR_MS = 3_600_000
+const PROGRESS_MS = 10_000
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
@@ -17,72 +23,91 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     size: { type: 'string' },
     machines: { type: 'string' },
-    lines: { type: 'boolean', default: false }
+    workers: { type: 'string' },
+    /** A deliberate bug, by its name in bugs.ts. */
+    bug: { type: 'string' },
+    /** The trace of a single schedule, line by line. */
+    lines: { type: 'boolean', default: false },
+    /** Standard output is one JSON text; the rest goes to standard error. */
+    json: { type: 'boolean', default: false }
   }
 })
-const say = (text: string) => process.stdout.write(`${text}\n`)
-const first = values.seed === undefined ? Math.floor(Date.now() % 1e9) : Number(values.seed)
-const schedules = Number(values.schedules)
-const profile = PROFILES.find(each => each === values.profile)
-const size = SIZES.find(each => each === values.size)
+
+const first = values.seed === undefined ? Math.floor(Date.now() % 1e9) : wholeNumber('seed', values.seed)
+const schedules = wholeNumber('schedules', values.schedules)
+const workers = values.workers === undefined ? availableParallelism() : wholeNumber('workers', values.workers)
+const profile = oneOf('profile', PROFILES, values.profile)
+const size = oneOf('size', SIZES, values.size)
+const bug = oneOf(
+  'bug',
+  BUGS.map(each => each.name),
+  values.bug
+)
 const options = {
   ...(size ? { size } : {}),
   ...(profile ? { profile } : {}),
-  ...(values.machines === undefined ? {} : { machines: Number(values.machines) })
+  ...(values.machines === undefined ? {} : { machines: wholeNumber('machines', values.machines) })
 }
+const replay: Replay = { ...options, ...(bug === undefined ? {} : { bug }) }
+const output = values.json ? process.stderr : process.stdout
+const say = (text: string) => void output.write(`${text}\n`)
 
 say(`seed ${first}, ${schedules} schedules`)
-for (const each of profile ? [profile] : PROFILES) say(`${each}: ${ratesText(each)}`)
-const beganMs = performance.now()
+for (const each of profile ? [profile] : PROFILES) say(ratesText(each))
 const verdicts: Verdict[] = []
-for (let seed = first; seed < first + schedules; seed++) {
-  const onLines = (lines: readonly string[]) => say(lines.join('\n'))
-  const verdict = simulate(seed, { ...options, ...(values.lines ? { onLines } : {}) })
-  verdicts.push(verdict)
-  if (verdict.violation || schedules === 1) sayVerdict(verdict)
-}
-saySummary()
-const kinds = verdicts.flatMap(({ violation }) => violation?.kind ?? [])
+const beganMs = performance.now()
+const seconds = () => (performance.now() - beganMs) / 1000
+if (schedules === 1 && bug === undefined) playHere()
+else await playThere()
+const totals = totalsOf(verdicts, seconds())
+say(totalsText(totals))
+const failed = verdicts.filter(({ violation }) => violation)
+if (values.json) process.stdout.write(`${JSON.stringify({ first, ...replay, ...totals, failed })}\n`)
+const kinds = failed.map(({ violation }) => violation?.kind)
 process.exitCode = kinds.includes('safety') ? 129 : kinds.includes('liveness') ? 128 : 0
 
-function ratesText(of: Profile): string {
-  const rates = Object.entries(RATES[of]).filter(([, rate]) => rate > 0 || rate === true)
-  return rates.map(([name, rate]) => `${name} ${rate}`).join(', ')
+function playHere(): void {
+  const onLines = (lines: readonly string[]) => say(lines.join('\n'))
+  const verdict = simulate(first, { ...options, ...(values.lines ? { onLines } : {}) })
+  verdicts.push(verdict)
+  say(verdictText(verdict, replay))
 }
 
-function sayVerdict({ scenario, violation, trace, events, virtualMs }: Verdict): void {
-  const { seed, machines, sweeps } = scenario
-  const trials = sweeps.map(sweep => sweep.truths.length).join(' + ')
-  const size = `${machines.length} machines, ${trials} trials, ${(virtualMs / HOUR_MS).toFixed(1)} h`
-  const flags = Object.entries(options).map(([name, value]) => ` --${name} ${value}`)
-  say(`seed ${seed} (${scenario.profile}, ${size}): trace ${trace}, ${events} events`)
-  if (!violation) return
-  say(`  ${violation.kind}: ${violation.invariant}`)
-  say(`  ${violation.message}`)
-  say(`  replay: npm run simulate -- --seed ${seed} --schedules 1${flags.join('')} --lines`)
-}
-
-function saySummary(): void {
-  const sum = (of: (verdict: Verdict) => number) => verdicts.reduce((total, each) => total + of(each), 0)
-  const seconds = (performance.now() - beganMs) / 1000
-  const failed = verdicts.filter(({ violation }) => violation).length
-  say(`${failed} of ${verdicts.length} schedules failed; ${seconds.toFixed(1)} s, ${sum(v => v.events)} events`)
-  for (const each of PROFILES) {
-    const of = verdicts.filter(({ scenario }) => scenario.profile === each)
-    if (of.length === 0) continue
-    const total = (value: (verdict: Verdict) => number) => of.reduce((all, verdict) => all + value(verdict), 0)
-    const share = (part: number) =>
-      `${(
-        (100 * part) /
-          Math.max(
-            1,
-            total(v => v.gpuMs)
-          )
-      ).toFixed(2)} %`
-    const hours = total(v => v.virtualMs) / HOUR_MS
-    say(
-      `${each}: ${of.length} schedules, ${hours.toFixed(0)} virtual h, ${total(v => v.results)} results, GPU time ` +
-        `duplicated ${share(total(v => v.duplicatedMs))}, lost to crashes ${share(total(v => v.lostMs))}`
-    )
+async function playThere(): Promise<void> {
+  const tree = bug === undefined ? undefined : buggyTree(bug)
+  const progress = setInterval(() => sayProgress(), PROGRESS_MS)
+  try {
+    await playAll({
+      tasks: Array.from({ length: schedules }, (_, n) => ({ seed: first + n, options })),
+      workers,
+      ...(tree ? { root: tree.root } : {}),
+      onVerdict(verdict) {
+        verdicts.push(verdict)
+        if (verdict.violation) say(verdictText(verdict, replay))
+      }
+    })
+  } finally {
+    clearInterval(progress)
+    tree?.remove()
   }
+}
+
+function sayProgress(): void {
+  const rate = verdicts.length / seconds()
+  const minutes = (schedules - verdicts.length) / rate / 60
+  const left = Number.isFinite(minutes) ? `${minutes.toFixed(1)} min left` : 'nothing is over yet'
+  const violations = verdicts.filter(({ violation }) => violation).length
+  say(`${verdicts.length} of ${schedules}, ${violations} violations, ${rate.toFixed(2)} schedules/s, ${left}`)
+}
+
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${name} is a whole number, not "${text}".`)
+  return number
+}
+
+function oneOf<T extends string>(name: string, known: readonly T[], text: string | undefined): T | undefined {
+  const found = known.find(each => each === text)
+  if (text !== undefined && found === undefined) throw new Error(`--${name} is one of ${known.join(', ')}.`)
+  return found
 }

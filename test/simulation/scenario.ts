@@ -3,7 +3,7 @@
  *
  * Owns what is drawn before anything happens. Invariant: a seed and a profile give the same scenario every time.
  */
-import { type Device, type Draft, idOf, type SweepSpec, sweepIdOf } from '#protocol'
+import { type Device, type Draft, idOf, type Role, type SweepSpec, sweepIdOf } from '#protocol'
 import { BUNDLE, keyOf, sweepSpec } from '../helpers/records.js'
 import type { Chance } from './chance.js'
 import { createChance } from './chance.js'
@@ -36,6 +36,11 @@ export interface MachinePlan {
   /** When it joins; 0 for those that are there from the beginning. */
   readonly joinsMs: number
   readonly isHostile: boolean
+  /** Its agent is one version older: it knows no removals and no backups. */
+  readonly isOlder: boolean
+  readonly role: Role
+  /** When an owner removes its member; nothing when nobody does. */
+  readonly removedMs?: number
 }
 
 /** What becomes of a trial wherever it has room. */
@@ -60,7 +65,10 @@ export interface SweepPlan {
 export interface Scenario {
   readonly seed: number
   readonly profile: Profile
+  readonly size: Size
   readonly rates: Rates
+  /** The machine that always comes back, whatever happens to the others. */
+  readonly keeper: string
   readonly machines: readonly MachinePlan[]
   readonly sweeps: readonly SweepPlan[]
   /** How many times shorter than usual all is. */
@@ -68,18 +76,36 @@ export interface Scenario {
   /** Until when faults begin, in ms. */
   readonly horizonMs: number
   readonly latencyMaxMs: number
+  /** What a member's logs may grow by in a day, in bytes: little, so that a liar reaches it. */
+  readonly quotaBytesPerDay: number
 }
 
 /**
  * How large a pool is. In small ones all is shorter, trials, leases and faults alike, and faults come as much closer:
- * they show most of what can go wrong, and hundreds of them fit into a minute.
+ * they show most of what can go wrong, and hundreds of them fit into a minute. Huge ones are as short, for there every
+ * hour is dear.
  */
-export const SIZES = ['small', 'usual', 'large'] as const
+export const SIZES = ['small', 'usual', 'large', 'huge'] as const
 export type Size = (typeof SIZES)[number]
 
-const MACHINES: Readonly<Record<Size, readonly [number, number]>> = { small: [3, 4], usual: [3, 10], large: [11, 30] }
-/** How many times shorter all is in a small pool. */
-const SMALL_PACE = 4
+interface Measure {
+  /** Of a thousand schedules so many have this size. */
+  readonly share: number
+  readonly machines: readonly [number, number]
+  /** How many times shorter than usual all is. */
+  readonly pace: number
+  readonly sweeps: number
+  readonly trialsMax: number
+}
+
+const MEASURES: Readonly<Record<Size, Measure>> = {
+  small: { share: 920, machines: [3, 5], pace: 4, sweeps: 2, trialsMax: 20 },
+  usual: { share: 60, machines: [3, 12], pace: 1, sweeps: 2, trialsMax: 60 },
+  large: { share: 17, machines: [13, 40], pace: 2, sweeps: 3, trialsMax: 60 },
+  huge: { share: 3, machines: [41, 200], pace: 4, sweeps: 2, trialsMax: 200 }
+}
+/** A member's logs may grow by so much in a day, and by 16 times as much at once. */
+const QUOTA_BYTES = 16 * 1024
 
 export interface ScenarioOptions {
   readonly profile?: Profile
@@ -91,47 +117,76 @@ export interface ScenarioOptions {
 /** Draws a scenario. */
 export function drawScenario(seed: number, options: ScenarioOptions = {}): Scenario {
   const chance = createChance(seed, 'scenario')
-  const profile = options.profile ?? chance.pick(PROFILES)
+  // Drawn even where it is given: naming what was drawn anyway changes nothing.
+  const [drawnProfile, drawnSize] = [chance.pick(PROFILES), drawSize(chance)]
+  const profile = options.profile ?? drawnProfile
   const rates = RATES[profile]
-  const size = options.size ?? chance.pick(['small', 'small', 'small', 'usual', 'usual', 'large'])
-  const pace = size === 'small' ? SMALL_PACE : 1
-  const [low, high] = MACHINES[size]
-  const count = options.machines ?? low + chance.integer(high - low + 1)
+  const size = options.size ?? drawnSize
+  const measure = MEASURES[size]
+  const { pace } = measure
+  const [low, high] = measure.machines
+  const drawnCount = low + chance.integer(high - low + 1)
+  const count = options.machines ?? drawnCount
   const machines = Array.from({ length: count }, (_, n) => machinePlan(chance, n, rates))
   const founder = machines[0]?.member ?? ''
-  const sweeps = Array.from({ length: size === 'small' ? 1 : 1 + chance.integer(3) }, (_, n) =>
-    sweepPlan(chance, {
-      seed,
-      n,
-      founder,
-      rates,
-      pace,
-      trials: Math.round(chance.spread(10, size === 'small' ? 20 : 60))
-    })
-  )
+  const sweeps = Array.from({ length: 1 + chance.integer(measure.sweeps) }, (_, n) => {
+    const trials = Math.round(chance.spread(10, measure.trialsMax))
+    return sweepPlan(chance, { seed, n, founder, rates, pace, trials })
+  })
   const devices = machines.flatMap(({ devices, speed }) => devices.map(() => speed))
   const work = sweeps.flatMap(sweep => sweep.truths.map(truth => truth.workMs))
   const shareMs = sum(work) / Math.max(1, sum(devices))
   const horizonMs = Math.round((shareMs + (10 * MINUTE_MS) / pace) * chance.between(0.5, 1.2))
-  const joined = machines.map(machine =>
-    machine.name !== 'm0' && chance.happens(rates.lateJoiner)
-      ? { ...machine, joinsMs: Math.round(chance.between(1, horizonMs)) }
-      : machine
-  )
+  const keeper = keeperOf(machines)
   return {
     seed,
     profile,
+    size,
     rates,
     pace,
-    machines: joined,
+    machines: machines.map(machine => ({ ...machine, ...lifeOf(machine, { chance, rates, horizonMs, keeper }) })),
+    keeper: keeper?.key ?? '',
     sweeps,
     horizonMs,
-    latencyMaxMs: Math.round(chance.spread(5, 250))
+    latencyMaxMs: Math.round(chance.spread(5, 250)),
+    quotaBytesPerDay: QUOTA_BYTES
+  }
+}
+
+function drawSize(chance: Chance): Size {
+  let left = chance.integer(sum(SIZES.map(size => MEASURES[size].share)))
+  for (const size of SIZES) {
+    if (left < MEASURES[size].share) return size
+    left -= MEASURES[size].share
+  }
+  return 'small'
+}
+
+/** One honest machine with the most memory stays, or no trial would have to end. */
+function keeperOf(machines: readonly MachinePlan[]): MachinePlan | undefined {
+  const memory = ({ devices }: MachinePlan) => Math.max(...devices.map(device => device.memoryBytes))
+  const sound = machines.filter(({ isHostile, isOlder, sickness }) => !isHostile && !isOlder && sickness === 0)
+  return sound.sort((a, b) => memory(b) - memory(a))[0]
+}
+
+/** When a machine comes, and when its member is removed. */
+function lifeOf(
+  machine: MachinePlan,
+  { chance, rates, horizonMs, keeper }: { chance: Chance; rates: Rates; horizonMs: number; keeper: unknown }
+): Pick<MachinePlan, 'joinsMs' | 'removedMs'> {
+  const isFounder = machine.name === 'm0'
+  const isLate = chance.happens(rates.lateJoiner)
+  const isRemoved = chance.happens(machine.isHostile ? rates.hostileRemoved : rates.removed)
+  const [joinsMs, removedMs] = [chance.between(1, horizonMs), chance.between(10 * SECOND_MS, horizonMs)].map(Math.round)
+  return {
+    joinsMs: isLate && !isFounder ? (joinsMs ?? 0) : 0,
+    ...(isRemoved && !isFounder && machine !== keeper && removedMs !== undefined ? { removedMs } : {})
   }
 }
 
 function machinePlan(chance: Chance, n: number, rates: Rates): MachinePlan {
   const name = `m${n}`
+  const isHostile = n > 1 && chance.happens(rates.hostile)
   const [model, gib, speed] = chance.pick(MODELS)
   const device = { vendor: 'nvidia' as const, model, memoryBytes: gib * GIB }
   const devices = Array.from({ length: chance.pick([1, 1, 1, 2]) }, (_, gpu) => ({ id: `gpu${gpu}`, ...device }))
@@ -145,7 +200,9 @@ function machinePlan(chance: Chance, n: number, rates: Rates): MachinePlan {
     clockMs: Math.round(chance.between(1e5, 1e9)),
     sickness: n > 0 && chance.happens(rates.sick) ? chance.pick([0.2, 1]) : 0,
     joinsMs: 0,
-    isHostile: n > 1 && chance.happens(rates.hostile)
+    isHostile,
+    isOlder: n > 0 && !isHostile && chance.happens(rates.older),
+    role: n === 0 || (!isHostile && chance.happens(rates.owners)) ? 'owner' : 'member'
   }
 }
 
@@ -182,7 +239,10 @@ function specOf(chance: Chance, { n, trials, pace }: { n: number; trials: number
       ? { method: 'grid' as const }
       : { method: 'random' as const, runCap: trials, onDuplicate: chance.pick(['resample', 'reuse', 'replicate']) }),
     seed: chance.integer(2 ** 31),
-    leaseMs: Math.round(chance.spread(20 * SECOND_MS, (180 * SECOND_MS) / pace)),
+    // A beat goes out four times a lease: short ones are dear to play.
+    leaseMs: Math.round(
+      chance.happens(0.1) ? 20 * SECOND_MS : chance.between(45 * SECOND_MS, Math.max(60, 180 / pace) * SECOND_MS)
+    ),
     ...(chance.happens(0.2) ? { timeLimitMs: 30 * MINUTE_MS } : {})
   })
 }

@@ -5,7 +5,7 @@
  */
 import type { AttemptSpec, Report } from '../../agent/ports.js'
 import type { Chance } from './chance.js'
-import type { Disk } from './replica.js'
+import type { Disk } from './disk.js'
 import type { MachinePlan, Scenario, Truth } from './scenario.js'
 import type { Ending, Script } from './trainer.js'
 

@@ -4,9 +4,9 @@
  * Sees what the cores do and what is true of all machines together, and changes nothing. What is broken is thrown as a
  * violation at once, so that the trace ends where it happened. What must hold in the end is in safety.ts.
  */
-import type { Draft, Pool, Rejection, ResultClass } from '#protocol'
+import { type Draft, isBackup, type Pool, type Rejection, type ResultClass } from '#protocol'
 import type { AttemptSpec } from '../../agent/ports.js'
-import type { Body } from './replica.js'
+import type { Body } from './body.js'
 import type { MachinePlan, Scenario } from './scenario.js'
 import type { Run } from './trainer.js'
 
@@ -79,13 +79,16 @@ export function createWatch(scenario: Scenario) {
       const who = `${machine.name} starts ${id} on ${device}`
       const busy = running.find(run => run.attempt.device === device || run.attempt.id === id)
       if (busy) throw new Violation('safety', 'one attempt at a time on a device', `${who} beside ${busy.attempt.id}`)
-      const standing = machine.pool()?.sweeps.get(sweep)?.trials.get(trial)?.standing
-      if (standing?.held?.holder !== machine.key || standing.held.attempt !== attempt.attempt) {
+      const known = machine.pool()?.sweeps.get(sweep)
+      const { held, backup } = known?.trials.get(trial)?.standing ?? {}
+      if (![held, backup].some(each => each?.holder === machine.key && each.attempt === attempt.attempt)) {
         throw new Violation('safety', 'only who holds a trial trains it', `${who}, which is not its own`)
       }
       const earlier = byTrial.get(`${sweep}-${trial}`) ?? []
       const rival = earlier.find(each => each.end === undefined || ENDS.has(each.end))
-      if (scenario.profile === 'calm' && rival) {
+      // A backup is a second training by intent (rule C11), beside one that is under way and never of one that is over.
+      const isMeant = isBackup(known, attempt, machine.key) && rival?.end === undefined
+      if (scenario.profile === 'calm' && rival && !isMeant) {
         throw new Violation('safety', 'without faults nothing is trained twice', `${who} beside ${rival.id}`)
       }
       const start = { id, sweep, trial, attempt: attempt.attempt, machine: machine.key, device, ranMs: 0 }
@@ -124,13 +127,16 @@ export function createWatch(scenario: Scenario) {
 
     /** A machine's own records are folded: it may not hold more than its devices can train. */
     folded(machine: Watched, writers: readonly string[]): void {
-      if (!writers.includes(machine.key)) return
+      // A liar claims what it likes, and nobody is hurt: what is not trained is taken over (C6).
+      if (machine.plan.isHostile || !writers.includes(machine.key)) return
       const ids = claimed.get(machine.key) ?? new Set()
       const held = [...(machine.pool()?.sweeps.values() ?? [])].flatMap(sweep =>
         [...sweep.byPhase.claimed].flatMap(index => {
-          const held = sweep.trials.get(index)?.standing.held
-          const id = `${sweep.id}-${index}-${held?.attempt}`
-          return held?.holder === machine.key && ids.has(id) ? [id] : []
+          const { held, backup } = sweep.trials.get(index)?.standing ?? {}
+          return [held, backup].flatMap(each => {
+            const id = `${sweep.id}-${index}-${each?.attempt}`
+            return each?.holder === machine.key && ids.has(id) ? [id] : []
+          })
         })
       )
       if (held.length <= machine.plan.devices.length) return

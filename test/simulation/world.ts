@@ -21,6 +21,7 @@ export function createWorld() {
   let trace = 0x811c9dc5
   let events = 0
   let keptLines: string[] | undefined
+  const counts = new Map<string, number>()
 
   function take(): Happening | undefined {
     const first = heap[0]
@@ -50,6 +51,13 @@ export function createWorld() {
       }
       keptLines?.push(`${(nowMs / 1000).toFixed(3)} ${text}`)
     },
+
+    /** Counts something that went wrong on purpose. */
+    count(fault: string): void {
+      counts.set(fault, 1 + (counts.get(fault) ?? 0))
+    },
+
+    counts: (): Readonly<Record<string, number>> => Object.fromEntries([...counts].sort()),
 
     /** Keeps the trace's lines from now on, for a person to read. */
     keepLines(): readonly string[] {
