@@ -12,8 +12,6 @@ import {
   type Draft,
   LIMITS,
   type Parameters,
-  type Place,
-  type Pool,
   programSeed,
   type Submission
 } from '#protocol'
@@ -32,7 +30,7 @@ import {
 } from './local.js'
 import { plan } from './plan.js'
 import type { Bundles, Clock, Exit, Keeper, Log, Mesh, Probe, Report, Runner, StopReason } from './ports.js'
-import { resultOf } from './result.js'
+import { ownEnd, releaseReasonOf, resultOf } from './result.js'
 import type { Step } from './step.js'
 
 export interface Ports {
@@ -197,13 +195,14 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   }
 
   function announce(now: number): void {
+    const age = now - lastBeat.atMs
+    // Whatever it would say: it is too soon, and most steps come right after another.
+    if (age < LIMITS.presenceMinMs) return
     const pool = ports.log.pool()
     const beat = beatOf(pool, local, now)
     // Ages and seconds grow all the time; they alone are no news.
     const text = JSON.stringify({ ...beat, heard: 0, running: beat.running.map(each => ({ ...each, seconds: 0 })) })
-    const age = now - lastBeat.atMs
-    const isDue = text === lastBeat.text ? age >= beatIntervalMs(pool) : age >= LIMITS.presenceMinMs
-    if (!isDue) return
+    if (text === lastBeat.text && age < beatIntervalMs(pool)) return
     lastBeat = { text, atMs: now }
     ports.mesh.announce(beat)
   }
@@ -376,19 +375,6 @@ export function createAgent(ports: Ports, options: AgentOptions) {
 
 function localOf({ machine, name, approveAll, paused }: AgentOptions, nowMs: number): Local {
   return Object.assign(emptyLocal(machine, name, nowMs), { approveAll, paused })
-}
-
-/** Returns where this machine's record of an attempt's end stands; nothing while the log lacks it. */
-function ownEnd(pool: Pool, machine: string, id: string): Place | undefined {
-  const [sweep = '', trial = '', attempt = ''] = id.split('-')
-  const known = pool.sweeps.get(sweep)?.trials.get(Number(trial))?.attempts.get(Number(attempt))
-  return known?.results.get(machine) ?? known?.releases.get(machine)
-}
-
-/** An attempt that nobody stopped and that is given back all the same could not even begin: a full disk. */
-function releaseReasonOf({ stopReason }: Charge): 'lost-claim' | 'owner' | 'unable' {
-  if (stopReason === 'lost-claim') return 'lost-claim'
-  return stopReason === undefined ? 'unable' : 'owner'
 }
 
 function about(charge: Charge): Readonly<Record<string, unknown>> {

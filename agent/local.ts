@@ -72,6 +72,8 @@ export interface Local {
   readonly peers: Map<string, Peer>
   /** When a machine was last heard of through others or through its log, monotonic ms. */
   readonly heardOfMs: Map<string, number>
+  /** Up to where the pool's claims are noted. */
+  noted: { readonly pool?: Pool; readonly entries: number }
   /** When this machine first saw a claim of others, by attempt id: silence counts from there at the earliest. */
   readonly claimSeenMs: Map<string, number>
   /** Since when this machine ticks without a gap, and since when it hears somebody without a break (C6). */
@@ -100,6 +102,7 @@ export function emptyLocal(machine: string, name: string, nowMs: number): Local 
     bundles: new Map(),
     peers: new Map(),
     heardOfMs: new Map(),
+    noted: { entries: 0 },
     claimSeenMs: new Map(),
     steadySinceMs: nowMs,
     connectedSinceMs: nowMs,
@@ -146,13 +149,19 @@ export function pausedReason(pool: Pool, local: Local): string | undefined {
 
 /** Notes when claims of others were first seen, and forgets those that are over: silence counts from there (C6). */
 export function noteClaims(pool: Pool, local: Local, now: number): void {
+  // Only new entries change who claims what.
+  if (local.noted.pool === pool && local.noted.entries === pool.entries) return
+  local.noted = { pool, entries: pool.entries }
   const open = new Set<string>()
   for (const sweep of pool.sweeps.values()) {
     for (const index of sweep.byPhase.claimed) {
-      const attempt = sweep.trials.get(index)?.standing.held?.attempt ?? 0
-      const id = `${sweep.id}-${index}-${attempt}`
-      open.add(id)
-      if (!local.claimSeenMs.has(id)) local.claimSeenMs.set(id, now)
+      const { held, backup } = sweep.trials.get(index)?.standing ?? {}
+      for (const each of [held, backup]) {
+        if (!each) continue
+        const id = attemptId(sweep.id, index, each.attempt)
+        open.add(id)
+        if (!local.claimSeenMs.has(id)) local.claimSeenMs.set(id, now)
+      }
     }
   }
   for (const id of local.claimSeenMs.keys()) if (!open.has(id)) local.claimSeenMs.delete(id)

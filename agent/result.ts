@@ -1,9 +1,9 @@
 /**
- * Results: how the end of an attempt becomes a record.
+ * Results: how the end of an attempt becomes a record, and where that record stands.
  *
  * Owns what is left out when it does not fit: a result is never lost because its program talked too much.
  */
-import { canonicalJson, type Device, type Draft, LIMITS, type Parameters } from '#protocol'
+import { canonicalJson, type Device, type Draft, LIMITS, type Parameters, type Place, type Pool } from '#protocol'
 import { type Charge, subject } from './local.js'
 import type { Exit } from './ports.js'
 
@@ -46,4 +46,17 @@ function fitted(draft: Finished): Finished {
 
 function bytesOf(draft: Draft): number {
   return new TextEncoder().encode(canonicalJson(draft)).length
+}
+
+/** Returns where this machine's record of an attempt's end stands; nothing while the log lacks it. */
+export function ownEnd(pool: Pool, machine: string, id: string): Place | undefined {
+  const [sweep = '', trial = '', attempt = ''] = id.split('-')
+  const known = pool.sweeps.get(sweep)?.trials.get(Number(trial))?.attempts.get(Number(attempt))
+  return known?.results.get(machine) ?? known?.releases.get(machine)
+}
+
+/** Why an attempt is given back. One that nobody stopped could not even begin: a full disk. */
+export function releaseReasonOf({ stopReason }: Charge): 'lost-claim' | 'owner' | 'unable' {
+  if (stopReason === 'lost-claim') return 'lost-claim'
+  return stopReason === undefined ? 'unable' : 'owner'
 }

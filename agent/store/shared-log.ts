@@ -11,6 +11,7 @@ import {
   decodeBlock,
   type Gossip,
   type LogRecord,
+  type Place,
   type Pool,
   roleOf
 } from '#protocol'
@@ -24,7 +25,7 @@ import { createLogList } from './log-list.js'
 import { createWriter, type LogWriter } from './log-writer.js'
 import { aboutLog, createOpenLogs, type OpenLogs } from './open-logs.js'
 import { logsInStore, makeFreshLog, openingIn } from './own-logs.js'
-import { createQuota } from './quota.js'
+import { createQuota, type Quota } from './quota.js'
 import type { Store } from './store.js'
 
 /** How often logs that will not grow are looked for, in ms. */
@@ -85,8 +86,8 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   const quota = createQuota({ bytesPerDay: options.quotaBytesPerDay, levels: keeper.loadQuotas(), wall: options.wall })
   const checkpoint = loadCheckpoint(home, membership.pool)
   let writer: LogWriter | undefined
-  let hasBelieved = false
-  let isClosed = false
+  let [hasBelieved, isClosed] = [false, false]
+  const isOwn = ({ machine }: Attestation) => machine === identity.machine
 
   const logs = makeLogs()
   const folding = makeFolding()
@@ -96,7 +97,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     state: () => ({ ...folding.state(), whole: logs.whole() }),
     note
   })
-  let memberships = membershipsOf()
+  let memberships = membershipOf(folding.pool())
 
   // Should the list be lost, the logs themselves say whose they are.
   if (list.all().length === 0) list.add(await logsInStore({ store, membership }))
@@ -137,10 +138,6 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
         if (rejection.machine === identity.machine) note('a record of this machine has no effect', { ...rejection })
       }
     })
-  }
-
-  function isOwn({ machine }: Attestation): boolean {
-    return machine === identity.machine
   }
 
   /** A log counts while its writer is a member, and up to the cut afterwards. The founder is one by the pool's name. */
@@ -202,21 +199,15 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   function onFolded(log: FollowedLog): Promise<void> | undefined {
     if (!isClosed) options.onChanged([log.attestation.machine], folding.pool())
     checkpoints.onFolded()
-    if (membershipsOf() === memberships) return undefined
-    memberships = membershipsOf()
+    if (membershipOf(folding.pool()) === memberships) return undefined
+    memberships = membershipOf(folding.pool())
     return openMore()
   }
 
   function onRefolded(): void {
-    memberships = membershipsOf()
+    memberships = membershipOf(folding.pool())
     options.onChanged([...new Set(logs.all().map(log => log.attestation.machine))].sort(), folding.pool())
     openMore().catch(error => note('a log could not be opened', { error: String(error) }))
-  }
-
-  /** Members only ever come or are removed: their numbers tell whether anything changed. */
-  function membershipsOf(): string {
-    const { members, removed } = folding.pool()
-    return `${members.size} ${removed.size}`
   }
 
   /** Hypercore closes a log with two histories for good. What this machine had written there it writes again. */
@@ -254,16 +245,10 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
         },
         onRetired: log => void takeUp(log)
       },
-      lastLog()
+      lastLogIn(logs, options)
     )
     // A full disk must not hold up the start: the agent says so, and goes on when there is room.
     await Promise.race([writer.begin(), failed])
-  }
-
-  /** The log of the last run, when it may be gone on with (rule L6). */
-  function lastLog(): FollowedLog | undefined {
-    const log = options.lastLog === undefined ? undefined : logs.get(options.lastLog)
-    return log && isOwn(log.attestation) && log.isWritable() && log.length() > 0 ? log : undefined
   }
 
   async function openFresh(): Promise<FollowedLog> {
@@ -279,15 +264,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
 
   function wantAll(): void {
     for (const log of logs.all()) logs.want(log)
-    saveQuotas()
-  }
-
-  function saveQuotas(): void {
-    try {
-      keeper.saveQuotas(quota.levels())
-    } catch (error) {
-      note('the quotas could not be saved', { error: String(error) })
-    }
+    saveQuotas(options, quota)
   }
 
   async function close(): Promise<string | undefined> {
@@ -295,44 +272,69 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     await writer?.close()
     checkpoints.close()
     isClosed = true
-    saveQuotas()
+    saveQuotas(options, quota)
     const current = writer?.log()
     await current?.close()
     return current?.attestation.log
   }
 
-  /** No more than once: whoever says so need not prove it. A longer log that is proven arrives by itself. */
-  function believe(gossip: Gossip): void {
+  function learn(gossip: Gossip): void {
     const current = writer?.log()
     const told = gossip.find(each => each.attestation.log === current?.attestation.log)
-    if (!told || !current || told.length <= current.length() || hasBelieved) return
-    hasBelieved = true
-    writer?.hearsOf(told.length)
+    // No more than once: whoever says so need not prove it. A longer log that is proven arrives by itself.
+    if (told && current && told.length > current.length() && !hasBelieved) {
+      hasBelieved = true
+      writer?.hearsOf(told.length)
+    }
+    const work = list.learn(gossip) ? openMore() : Promise.resolve()
+    Promise.all([work, logs.reopenGrown(gossip)]).catch(error =>
+      note('a log could not be opened', { error: String(error) })
+    )
   }
 
   return {
     pool: folding.pool,
     append: drafts => writer?.append(drafts),
-    isHeldByPeer({ log: key, block }) {
-      const log = logs.get(key)
-      return log !== undefined && (log.isFrozen() || log.heldByPeers() > block)
-    },
+    isHeldByPeer: place => isHeld(logs, place),
     heads: () => logs.all().map(log => ({ attestation: log.attestation, length: log.length() })),
-    learn(gossip) {
-      believe(gossip)
-      const work = list.learn(gossip) ? openMore() : Promise.resolve()
-      Promise.all([work, logs.reopenGrown(gossip)]).catch(error =>
-        note('a log could not be opened', { error: String(error) })
-      )
-    },
-    faults: () => ({
-      holes: Object.fromEntries(folding.holes()),
-      overQuota: attestationsOf(logs.all().filter(log => log.isOverQuota())),
-      frozen: attestationsOf(logs.all().filter(log => log.isFrozen()))
-    }),
+    learn,
+    faults: () => faultsOf(logs, folding),
     flushed: async () => writer?.flushed(),
     retry: () => writer?.retry(),
     close
+  }
+}
+
+/** Members only ever come or are removed: their numbers tell whether anything changed. */
+function membershipOf({ members, removed }: Pool): string {
+  return `${members.size} ${removed.size}`
+}
+
+/** True when another machine has a block on its disk, or nobody ever will. */
+function isHeld(logs: OpenLogs, { log: key, block }: Pick<Place, 'log' | 'block'>): boolean {
+  const log = logs.get(key)
+  return log !== undefined && (log.isFrozen() || log.heldByPeers() > block)
+}
+
+function faultsOf(logs: OpenLogs, folding: Folding): LogFaults {
+  return {
+    holes: Object.fromEntries(folding.holes()),
+    overQuota: attestationsOf(logs.all().filter(log => log.isOverQuota())),
+    frozen: attestationsOf(logs.all().filter(log => log.isFrozen()))
+  }
+}
+
+/** The log of the last run, when it may be gone on with (rule L6). */
+function lastLogIn(logs: OpenLogs, { lastLog, identity }: SharedLogOptions): FollowedLog | undefined {
+  const log = lastLog === undefined ? undefined : logs.get(lastLog)
+  return log?.attestation.machine === identity.machine && log.isWritable() && log.length() > 0 ? log : undefined
+}
+
+function saveQuotas({ keeper, note }: SharedLogOptions, quota: Quota): void {
+  try {
+    keeper.saveQuotas(quota.levels())
+  } catch (error) {
+    note('the quotas could not be saved', { error: String(error) })
   }
 }
 

@@ -25,6 +25,8 @@ const ACTS = [
   'oust'
 ] as const
 type Act = (typeof ACTS)[number]
+/** Up to so many machines liars lie as often as they like. */
+const CROWD_MACHINES = 5
 
 export interface LiarParts {
   readonly world: World
@@ -37,7 +39,9 @@ export interface LiarParts {
 /** Lets a machine lie every few seconds, as long as it is on; its own agent goes on beside that. */
 export function startLiar(parts: LiarParts): void {
   const { world, chance, machine } = parts
-  world.after(chance.spread(1000, 120_000), () => {
+  // In large pools there are many liars, and all must be read by everybody.
+  const crowd = Math.max(1, parts.machines.length / CROWD_MACHINES)
+  world.after(crowd * chance.spread(1000, 120_000), () => {
     if (machine.state() === 'gone') return
     const act = chance.pick(ACTS)
     if (machine.state() === 'on') {

@@ -5,6 +5,7 @@
  */
 import { type Beat, isUnplaceable, type Pool, type Sweep, searchOf, sweepStateOf } from '#protocol'
 import type { Machine } from './machine.js'
+import { FULL_MESH_MACHINES } from './network.js'
 import type { Scenario } from './scenario.js'
 
 /** Returns the machines that something may be expected of: honest, not gone, their member not removed. */
@@ -31,9 +32,9 @@ export function whatIsMissing(machines: readonly Machine[], scenario: Scenario):
     const missing = workAt(machine, living, scenario)
     if (missing !== undefined) return `${machine.name}: ${missing}`
   }
-  const removed = removedIn(machines)
+  const unexpected = { removed: removedIn(machines), hostile: liarsIn(scenario) }
   for (const { machine } of living) {
-    const ahead = living.find(other => other.machine !== machine && lacks(machine, other.machine, removed))
+    const ahead = living.find(other => other.machine !== machine && lacks(machine, other.machine, unexpected))
     if (ahead) return `${machine.name}: it lacks records that ${ahead.machine.name} has`
   }
   return undefined
@@ -55,11 +56,26 @@ function workAt(machine: Machine, living: readonly Living[], scenario: Scenario)
   return undefined
 }
 
-function lacks(machine: Machine, other: Machine, removed: ReadonlySet<string>): boolean {
+/** What of some members need not reach everybody. */
+interface Unexpected {
+  readonly removed: ReadonlySet<string>
+  readonly hostile: ReadonlySet<string>
+}
+
+/** Where not everybody has a link to everybody, one machine's quota may keep a liar's records from others. */
+function liarsIn({ machines }: Scenario): ReadonlySet<string> {
+  if (machines.length <= FULL_MESH_MACHINES) return new Set()
+  return new Set(machines.filter(({ isHostile }) => isHostile).map(({ member }) => member))
+}
+
+function lacks(machine: Machine, other: Machine, { removed, hostile }: Unexpected): boolean {
   const [replica, source] = [machine.replica(), other.replica()]
   if (!replica || !source) return true
   // Behind a cut only older versions take anything, so it may not reach all of them.
-  const isExpected = (name: string) => !machine.plan.isOlder || !removed.has(source.authorOf(name) ?? '')
+  const isExpected = (name: string) => {
+    const author = source.authorOf(name) ?? ''
+    return !hostile.has(author) && !(machine.plan.isOlder && removed.has(author))
+  }
   return replica.lacks(source, [...source.held.keys()].filter(isExpected))
 }
 

@@ -12,7 +12,7 @@ import type { Chance } from './chance.js'
 import { BUSY_TICK_MS, createClocks, createTicker, IDLE_TICK_MS } from './clocks.js'
 import { copyDisk, type Disk, emptyDisk, fill, keeperOf, loseTail } from './disk.js'
 import type { Network, Station } from './network.js'
-import { openReplica, QUOTA_RETRY_MS, type Replica } from './replica.js'
+import { type Folded, openReplica, QUOTA_RETRY_MS, type Replica } from './replica.js'
 import type { MachinePlan, Scenario } from './scenario.js'
 import { scriptFor } from './script.js'
 import { createSimulatedRunner } from './trainer.js'
@@ -40,7 +40,7 @@ export interface MachineParts {
   readonly bodies: Bodies
   readonly network: Network
   readonly watch: Watch
-  /** A moment at which a fault hurts most: a claim is handed over to the log, a program starts, a result's file comes or goes. */
+  /** A moment at which a fault hurts most: a claim is handed over, a program starts, a result's file comes or goes. */
   readonly onMoment: (machine: Machine) => void
 }
 
@@ -55,6 +55,7 @@ export function createMachine(parts: MachineParts) {
   let state: MachineState = 'absent'
   let agent: Agent | undefined
   let replica: Replica | undefined
+  let checkpoint: Folded | undefined
   let beat: Beat | undefined
   let backup: Disk | undefined
   let devices: readonly Device[] = plan.devices
@@ -62,9 +63,7 @@ export function createMachine(parts: MachineParts) {
   let life = 0
   const clocks = createClocks(world, plan.clockMs)
   const ticker = createTicker({ world, tickMs, onTick: () => tell(core => core.onTick()) })
-  const runner = runnerOf()
-  const station = stationOf()
-
+  const [runner, station] = [runnerOf(), stationOf()]
   const isAwake = () => state === 'on' || state === 'closing'
   const isRunning = () => isAwake() || state === 'frozen' || state === 'asleep'
 
@@ -201,6 +200,7 @@ export function createMachine(parts: MachineParts) {
       disk,
       machine: key,
       member: plan.member,
+      checkpoint,
       isOlder: plan.isOlder,
       quotaBytesPerDay: parts.scenario.quotaBytesPerDay,
       newLogKey: incarnation => digestOf(`log/${parts.scenario.seed}/${name}/${incarnation}/${life}`),
@@ -239,6 +239,7 @@ export function createMachine(parts: MachineParts) {
     life++
     state = 'off'
     agent = undefined
+    checkpoint = replica?.checkpoint()
     replica = undefined
     beat = undefined
     ticker.stop()

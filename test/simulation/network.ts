@@ -17,7 +17,7 @@ const CONNECT_MS = { low: 200, high: 5000 }
 /** From the moment that a connection is dead until its ends notice, in ms. */
 const NOTICE_MS = { low: 5000, high: 30_000 }
 /** Up to so many machines everybody has a link to everybody. */
-const FULL_MESH_MACHINES = 12
+export const FULL_MESH_MACHINES = 12
 
 /** What the network knows of a machine. */
 export interface Station {

@@ -2,8 +2,8 @@
  * Replicas: one machine's copy of all logs, on a disk that can lose its tail.
  *
  * Owns what is written, what is on which disk and what is folded, by the rules of agent/store: one log for each
- * incarnation, a fresh one after an unclean stop (L6), a log counts from its member's admission (L7) up to the cut after
- * its removal (M9), a member's quota bounds what is taken (L3), and a log with two histories stays as it is.
+ * incarnation, a fresh one after an unclean stop (L6), a log counts from its member's admission (L7) up to the cut
+ * after its removal (M9), a member's quota bounds what is taken (L3), and a log with two histories stays as it is.
  * Invariant: a replica holds a prefix of one history of each log, and folds each log in its own order.
  */
 import {
@@ -33,6 +33,8 @@ export interface ReplicaParts {
   readonly disk: Disk
   readonly machine: string
   readonly member: string
+  /** What was folded when the machine last ran (rule F6). */
+  readonly checkpoint?: Folded | undefined
   /** It reads logs as an older version does. */
   readonly isOlder?: boolean
   /** What a member's logs may grow by in a day, in bytes. */
@@ -65,6 +67,12 @@ export interface Source {
   offer(name: string, to: string): Offer
 }
 
+/** A pool, and how much of each history is in it. */
+export interface Folded {
+  readonly pool: Pool
+  readonly folded: Map<string, number>
+}
+
 interface News {
   readonly body: Body
   /** The history of that log that is here, and how much of it; `end`: up to where the offered one would be taken. */
@@ -78,23 +86,45 @@ interface News {
 /** Of keys spread evenly, half are below. */
 const MIDDLE_KEY = '8'
 
+function membersIn({ members, removed }: Pool): string {
+  return `${members.size} ${removed.size}`
+}
+
+function lengthsIn(
+  { held }: Disk,
+  bodies: Bodies,
+  member: string
+): { readonly log: string; readonly length: number }[] {
+  const theirs = [...held].flatMap(([name, length]) => {
+    const body = bodies.get(name)
+    return body?.member === member && length > 0 ? [{ log: body.key, length }] : []
+  })
+  return theirs.sort((a, b) => (a.log < b.log ? -1 : 1))
+}
+
+function quotaOf({ disk, quotaBytesPerDay = LIMITS.quotaBytesPerDay, wall }: ReplicaParts) {
+  return createQuota({ bytesPerDay: quotaBytesPerDay, levels: disk.quotas, wall })
+}
+
 /** Opens what is on a disk, and folds it. */
 export function openReplica(parts: ReplicaParts) {
   const { bodies, disk } = parts
-  let pool: Pool = emptyPool(POOL)
-  const folded = new Map<string, number>()
+  let { pool, folded } = begin()
   const queue: Draft[] = []
   /** Histories in the order in which they grew here: whoever asks for news looks at what is new in this list. */
   const grown: string[] = []
-  const bytesPerDay = parts.quotaBytesPerDay ?? LIMITS.quotaBytesPerDay
-  const quota = createQuota({ bytesPerDay, levels: disk.quotas, wall: parts.wall })
+  const quota = quotaOf(parts)
   /** How many blocks of a history the quota has let in, and until when it lets nothing more in. */
-  const asked = new Map<string, number>()
-  const refusedUntil = new Map<string, number>()
-  const historyOf = new Map<string, string>()
-  for (const name of disk.held.keys()) historyOf.set(bodies.get(name)?.key ?? name, name)
+  const [asked, refusedUntil] = [new Map<string, number>(), new Map<string, number>()]
+  const historyOf = new Map([...disk.held.keys()].map(name => [bodies.get(name)?.key ?? name, name]))
   const own = openOwn()
   foldAll()
+  /** A checkpoint of logs that a power cut made shorter tells of records that are no more. */
+  function begin(): Folded {
+    const { checkpoint } = parts
+    const isSound = [...(checkpoint?.folded ?? [])].every(([name, length]) => (disk.held.get(name) ?? 0) >= length)
+    return checkpoint && isSound ? checkpoint : { pool: emptyPool(POOL), folded: new Map() }
+  }
 
   /** The latest incarnation if it was closed in order, else a fresh one (rule L6). */
   function openOwn(): Body {
@@ -129,21 +159,14 @@ export function openReplica(parts: ReplicaParts) {
   function foldAll(): Set<string> {
     const writers = new Set<string>()
     for (;;) {
-      const before = membersKnown()
+      const before = membersIn(pool)
       for (const name of disk.held.keys()) foldHistory(name, writers)
-      if (pool.mustRefold) refold()
-      else if (membersKnown() === before) return writers
+      if (pool.mustRefold) {
+        // A removal cut away what was folded already: everything is folded again (rule F3).
+        pool = poolToRefold(pool)
+        folded.clear()
+      } else if (membersIn(pool) === before) return writers
     }
-  }
-
-  function membersKnown(): string {
-    return `${pool.members.size} ${pool.removed.size}`
-  }
-
-  /** A removal cut away what was folded already: everything is folded again (rule F3). */
-  function refold(): void {
-    pool = poolToRefold(pool)
-    folded.clear()
   }
 
   function foldHistory(name: string, writers: Set<string>): void {
@@ -163,10 +186,10 @@ export function openReplica(parts: ReplicaParts) {
 
   /** Folds what is new of some histories, and tells of it. */
   function foldNews(names: readonly string[]): void {
-    const before = membersKnown()
+    const before = membersIn(pool)
     let writers = new Set<string>()
     for (const name of names) foldHistory(name, writers)
-    if (membersKnown() !== before || pool.mustRefold) {
+    if (membersIn(pool) !== before || pool.mustRefold) {
       writers = new Set([...writers, ...foldAll()])
       parts.onMembership?.()
     }
@@ -231,6 +254,7 @@ export function openReplica(parts: ReplicaParts) {
   return {
     own,
     pool: (): Pool => pool,
+    checkpoint: (): Folded => ({ pool, folded }),
     held: disk.held as ReadonlyMap<string, number>,
     queued: () => queue.length,
     /** Histories in the order in which they grew. */
@@ -266,19 +290,14 @@ export function openReplica(parts: ReplicaParts) {
     offer(name: string, to: string): Offer {
       const second = name === own.name ? bodies.get(`${own.key}~`) : undefined
       if (second && to < MIDDLE_KEY) return { name: second.name, length: second.blocks.length }
-      return { name, length: disk.held.get(name) ?? 0 }
+      // A log with two histories is closed: nobody gets anything of it any more.
+      return { name, length: disk.frozen.has(bodies.get(name)?.key ?? '') ? 0 : (disk.held.get(name) ?? 0) }
     },
 
     authorOf: (name: string): string | undefined => bodies.get(name)?.member,
 
     /** How long the logs of a member are here. */
-    lengthsOf(member: string): { readonly log: string; readonly length: number }[] {
-      const theirs = [...disk.held].flatMap(([name, length]) => {
-        const body = bodies.get(name)
-        return body?.member === member && length > 0 ? [{ log: body.key, length }] : []
-      })
-      return theirs.sort((a, b) => (a.log < b.log ? -1 : 1))
-    },
+    lengthsOf: (member: string) => lengthsIn(disk, bodies, member),
 
     /** True when the other one has something in these logs that this one would take. */
     lacks(source: Source, names: Iterable<string>): boolean {

@@ -99,10 +99,10 @@ interface Measure {
 }
 
 const MEASURES: Readonly<Record<Size, Measure>> = {
-  small: { share: 920, machines: [3, 5], pace: 4, sweeps: 2, trialsMax: 20 },
-  usual: { share: 60, machines: [3, 12], pace: 1, sweeps: 2, trialsMax: 60 },
-  large: { share: 17, machines: [13, 40], pace: 2, sweeps: 3, trialsMax: 60 },
-  huge: { share: 3, machines: [41, 200], pace: 4, sweeps: 2, trialsMax: 200 }
+  small: { share: 960, machines: [3, 5], pace: 4, sweeps: 2, trialsMax: 20 },
+  usual: { share: 30, machines: [3, 12], pace: 1, sweeps: 2, trialsMax: 60 },
+  large: { share: 8, machines: [13, 40], pace: 2, sweeps: 3, trialsMax: 60 },
+  huge: { share: 2, machines: [41, 200], pace: 4, sweeps: 2, trialsMax: 200 }
 }
 /** A member's logs may grow by so much in a day, and by 16 times as much at once. */
 const QUOTA_BYTES = 16 * 1024

@@ -38,7 +38,7 @@ export interface Verdict extends Pick<Scenario, 'seed' | 'profile' | 'size'> {
   readonly events: number
   readonly virtualMs: number
   readonly results: number
-  /** GPU time in ms: all of it; what trained a trial that was done elsewhere; the same on purpose (C11); what crashes took. */
+  /** GPU time in ms: all; what trained a trial done elsewhere; the same on purpose (C11); what crashes took. */
   readonly gpuMs: number
   readonly duplicatedMs: number
   readonly backupMs: number
