@@ -332,7 +332,6 @@ export function createMachine(parts: MachineParts) {
         state = 'closing'
         closeUp(world.now() + CLOSE_MS)
       },
-
       freeze(): void {
         if (state !== 'on') return
         world.note(`${name} freezes`)
@@ -341,7 +340,6 @@ export function createMachine(parts: MachineParts) {
         ticker.stop()
         network.refresh(station)
       },
-
       sleep(): void {
         if (state !== 'on') return
         world.note(`${name} sleeps`)
@@ -352,14 +350,12 @@ export function createMachine(parts: MachineParts) {
         ticker.stop()
         network.refresh(station)
       },
-
       wake,
 
       jumpClock(ms: number): void {
         world.count('clock jump')
         clocks.jump(ms)
       },
-
       /** Something fills the disk, or gives room back. */
       fillDisk(isFull: boolean): void {
         if (disk.isFull === isFull) return
