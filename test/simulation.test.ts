@@ -82,7 +82,8 @@ t.test('a deliberate bug is found, by the checker that should find it', async t 
 /** Why each of them is here stands in test/simulation/seeds. */
 const SEEDS = [
   [7, 'hostile', 'small'],
-  [259, 'heavy', 'small']
+  [259, 'heavy', 'small'],
+  [713, 'hostile', 'small']
 ] as const
 
 t.test('a seed that once failed holds now', async t => {
