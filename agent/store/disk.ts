@@ -101,7 +101,9 @@ export function openDisk(options: DiskOptions): Disk {
   function noteFault(found: DiskFault): void {
     const isNews = fault === undefined
     fault = found
-    if ((freeBytes() ?? 0) >= options.floorBytes) believedMs = performance.now() + LIMITS.diskFaultMs
+    // A disk without a byte is full and nothing else: what is free tells when it is not.
+    if ((freeBytes() ?? 0) >= Math.max(options.floorBytes, LIMITS.reserveStepBytes))
+      believedMs = performance.now() + LIMITS.diskFaultMs
     // Whoever failed is in the middle of something, and would hear of it there.
     if (isNews && timer !== undefined) soon ??= setImmediate(lookSoon)
   }

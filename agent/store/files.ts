@@ -16,7 +16,7 @@ import { dirname } from 'node:path'
 import { PoolError } from '#protocol'
 
 /** Only the owner of the machine reads what is kept here: keys, invites, results. */
-const PRIVATE_FILE = 0o600
+export const PRIVATE_FILE = 0o600
 const PRIVATE_FOLDER = 0o700
 
 /** Makes a folder that only its owner can enter. */

@@ -66,6 +66,8 @@ export async function followLog({ attestation, openCore, quota, sealedLength }: 
     onDisk: (): number => look().onDisk,
     /** Blocks that some other machine is known to have on its disk. */
     heldByPeers: (): number => look().heldByPeers,
+    /** Machines that it is exchanged with now. */
+    peers: (): number => core?.peers.length ?? 0,
     isWritable: (): boolean => core?.writable === true,
     /** True once nothing more can be written to it or learnt from it. */
     isClosed: (): boolean => core?.closed === true,

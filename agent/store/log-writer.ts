@@ -4,18 +4,25 @@
  * Owns the queue and the log that is written now. It never writes to a log whose tail may be unknown (rule L6): such a
  * log is retired, and a fresh one is opened at once. A record that was handed over is written, sooner or later, unless
  * it is too large for any log.
+ *
+ * Records that come close after each other share a block. What a block costs the pool grows with the square of its
+ * machines: each gets it, and tells all others that it has it.
  */
 import { type Draft, encodeBlocks, type Pool, PoolError, stamped } from '#protocol'
 import type { FollowedLog } from './followed-log.js'
+import type { Outbox } from './outbox.js'
 
 /** Records that are written in one go. */
 const RECORDS_PER_WRITE = 500
 /** A failed append (a full disk) is tried again after this time, in ms. */
 const RETRY_MS = 5000
+/** From one block to the next, in ms: for each peer that gets it, and at most. Nobody waits for less than a second. */
+const LINGER_MS = { eachPeer: 15, most: 150 }
 
 export interface WriterOptions {
   readonly pool: () => Pool
   readonly wall: () => number
+  readonly outbox: Outbox
   /** Opens a log that nobody ever wrote to. */
   readonly openFresh: () => Promise<FollowedLog>
   readonly fold: (log: FollowedLog, start: number, blocks: readonly Uint8Array[]) => Promise<void>
@@ -32,12 +39,16 @@ export type LogWriter = ReturnType<typeof createWriter>
 /** Returns the writer. `last`: the log to go on with; a fresh one is opened before the first record when absent. */
 export function createWriter(options: WriterOptions, last: FollowedLog | undefined) {
   const queue: Draft[] = []
+  /** How many of the first records in the queue came before the outbox's last turn. */
+  let turned = 0
   let own = last
   /** The length that the own log has if nobody but this run wrote to it. */
   let ownLength = last?.length() ?? 0
   let isAppending = false
   let isWriting = false
+  let isUrgent = false
   let isClosed = false
+  let wroteMs = Number.NEGATIVE_INFINITY
   let writing: Promise<void> = Promise.resolve()
   let wake: () => void = () => undefined
 
@@ -45,9 +56,13 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
   async function drain(): Promise<void> {
     isWriting = true
     try {
-      while (!isClosed && (own === undefined || queue.length > 0)) await tryWriting()
+      while (!isClosed && (own === undefined || queue.length > 0)) {
+        await linger()
+        await tryWriting()
+      }
     } finally {
       isWriting = false
+      isUrgent = false
     }
   }
 
@@ -55,32 +70,52 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     if (!isWriting && !isClosed) writing = drain()
   }
 
+  /** Waits for company for the records that are queued, unless somebody waits for them. */
+  async function linger(): Promise<void> {
+    if (isUrgent || !own) return
+    const lingerMs = Math.min(LINGER_MS.most, LINGER_MS.eachPeer * own.peers())
+    const waitMs = wroteMs + lingerMs - performance.now()
+    if (waitMs > 0) await pause(waitMs)
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
   /** A full disk keeps the records queued; nothing is dropped. */
   async function tryWriting(): Promise<void> {
-    const batch = queue.slice(0, RECORDS_PER_WRITE)
+    if (turned === 0) {
+      options.outbox.turn()
+      turned = queue.length
+    }
+    const batch = queue.slice(0, Math.min(turned, RECORDS_PER_WRITE))
     try {
       const log = own ?? (await openOwn())
       if (batch.length > 0) await write(log, batch)
-      queue.splice(0, batch.length)
+      written(batch, [])
     } catch (error) {
       if (isClosed) return
-      if (error instanceof PoolError) {
-        // One record is too large: the others of the batch must not suffer for it.
-        queue.splice(0, batch.length, ...batch.filter(isWritable))
-        return
-      }
+      // One record is too large: the others of the batch must not suffer for it.
+      if (error instanceof PoolError) return written(batch, batch.filter(isWritable))
       // A log that closed under the writer has two histories: the next turn opens a fresh one.
       if (own?.isClosed()) return retire('it cannot be written to any more')
       options.note('the log cannot be written; trying again', { error: String(error) })
       options.onFailed(error)
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, RETRY_MS)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
+      await pause(RETRY_MS)
     }
+  }
+
+  /** A batch is in the log, but for what is left of it. */
+  function written(batch: readonly Draft[], left: readonly Draft[]): void {
+    queue.splice(0, batch.length, ...left)
+    turned -= batch.length - left.length
+    if (turned === 0) options.outbox.clear()
   }
 
   async function openOwn(): Promise<FollowedLog> {
@@ -94,6 +129,7 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
   async function write(log: FollowedLog, drafts: readonly Draft[]): Promise<void> {
     const blocks = encodeBlocks(stamped(drafts, options.pool(), options.wall()))
     const start = await append(log, blocks)
+    wroteMs = performance.now()
     await options.fold(log, start, blocks)
   }
 
@@ -134,6 +170,13 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     go()
   }
 
+  /** Somebody waits for what is queued. */
+  function hurry(): void {
+    if (!isWriting || isUrgent) return
+    isUrgent = true
+    wake()
+  }
+
   function isWritable(draft: Draft): boolean {
     try {
       encodeBlocks(stamped([draft], options.pool(), 0))
@@ -150,6 +193,8 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     log: (): FollowedLog | undefined => own,
 
     append(drafts: readonly Draft[]): void {
+      if (drafts.length === 0) return
+      options.outbox.add(drafts)
       queue.push(...drafts)
       go()
     },
@@ -166,7 +211,11 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     },
 
     retire,
-    flushed: (): Promise<void> => writing,
+    /** Resolves once everything handed over so far is in the log; it is written at once. */
+    flushed(): Promise<void> {
+      hurry()
+      return writing
+    },
 
     /** Tries at once what waits for the disk to have room. */
     retry: (): void => wake(),
@@ -174,9 +223,11 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     async close(): Promise<void> {
       // A full disk keeps the writing going for ever; what it holds then is in the keeper's files, or is made anew.
       const patience = new Promise(resolve => setTimeout(resolve, 2 * RETRY_MS).unref())
+      hurry()
       await Promise.race([writing, patience])
       isClosed = true
       wake()
+      options.outbox.close()
     }
   }
 }

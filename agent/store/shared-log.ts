@@ -6,11 +6,11 @@
  */
 import {
   type Attestation,
+  canonicalJson,
   cutOf,
   type Draft,
   decodeBlock,
   type Gossip,
-  type LogRecord,
   type Place,
   type Pool,
   roleOf
@@ -24,12 +24,15 @@ import type { FileKeeper } from './keeper.js'
 import { createLogList } from './log-list.js'
 import { createWriter, type LogWriter } from './log-writer.js'
 import { aboutLog, createOpenLogs, type OpenLogs } from './open-logs.js'
+import { draftOf, type Outbox, openOutbox } from './outbox.js'
 import { logsInStore, makeFreshLog, openingIn } from './own-logs.js'
 import { createQuota, type Quota } from './quota.js'
 import type { Store } from './store.js'
 
 /** How often logs that will not grow are looked for, in ms. */
 const SEAL_MS = 30_000
+/** What the outbox holds stands in so many last blocks of the log, if it is there. */
+const OUTBOX_BLOCKS = 64
 /** Logs over quota are asked for again after this time, in ms: by then some room is there. */
 const QUOTA_RETRY_MS = 10 * 60_000
 
@@ -231,10 +234,19 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     const failed = new Promise<void>(resolve => {
       fail = resolve
     })
+    const outbox = openOutbox(home)
+    const left = await missingOf(
+      outbox.left,
+      list
+        .all()
+        .filter(isOwn)
+        .map(({ log }) => logs.get(log))
+    )
     writer = createWriter(
       {
         pool: folding.pool,
         wall: options.wall,
+        outbox,
         openFresh,
         fold: folding.foldWritten,
         note,
@@ -247,6 +259,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       },
       lastLogIn(logs, options)
     )
+    writer.append(left)
     // A full disk must not hold up the start: the agent says so, and goes on when there is room.
     await Promise.race([writer.begin(), failed])
   }
@@ -324,6 +337,21 @@ function faultsOf(logs: OpenLogs, folding: Folding): LogFaults {
   }
 }
 
+/** Returns the records of an outbox that stand at the end of none of some logs. */
+async function missingOf(left: Outbox['left'], own: readonly (FollowedLog | undefined)[]): Promise<Draft[]> {
+  if (left.length === 0) return []
+  const known = new Set<string>()
+  for (const log of own) {
+    const end = log?.onDisk() ?? 0
+    for (const bytes of (await log?.read(Math.max(0, end - OUTBOX_BLOCKS), end)) ?? [])
+      for (const item of decodeBlock(bytes)) if ('record' in item) known.add(canonicalJson(draftOf(item.record)))
+  }
+  return left.filter(draft => {
+    const text = canonicalJson(draft)
+    return !known.has(text) && known.add(text)
+  })
+}
+
 /** The log of the last run, when it may be gone on with (rule L6). */
 function lastLogIn(logs: OpenLogs, { lastLog, identity }: SharedLogOptions): FollowedLog | undefined {
   const log = lastLog === undefined ? undefined : logs.get(lastLog)
@@ -340,9 +368,4 @@ function saveQuotas({ keeper, note }: SharedLogOptions, quota: Quota): void {
 
 function attestationsOf(logs: readonly FollowedLog[]): Attestation[] {
   return logs.map(log => log.attestation)
-}
-
-/** A record as its author handed it in: it is stamped anew when it is written anew. */
-function draftOf({ clock, at, ...draft }: LogRecord): Draft {
-  return draft as Draft
 }

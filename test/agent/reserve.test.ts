@@ -197,6 +197,16 @@ t.test('a disk that refuses although it has room is left alone for a while: a qu
   t.match(state.told.at(-1), { fault: 'EDQUOT' }, 'a small write succeeds, and says nothing')
 })
 
+t.test('a disk without a byte is full, whatever its floor, and is written to as soon as it has room', async t => {
+  const { disk, state } = madeUp(t, 30 * MiB, { pollMs: 1e6, floorBytes: 0, reserveBytes: 0 })
+  disk.look()
+  state.others = 30 * MiB
+  disk.onFault(full())
+  state.others = 0
+  disk.look()
+  t.same(state.told.at(-1), { freeBytes: 30 * MiB })
+})
+
 t.test('room for the log is made at once, but for the share of the files', async t => {
   const { disk, state, path, held } = madeUp(t, 80 * MiB, { reserveBytes: 72 * MiB })
   hold(path, 72 * MiB)

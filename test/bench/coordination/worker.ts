@@ -3,7 +3,8 @@
  *
  * Each worker is an agent process with its own store and the real mesh, and follows the real rules of claims. It claims
  * a trial, writes five reports, each durable and followed by the question whether to stop, and one durable result. Only
- * the training is left out. Durable: returned by Hypercore's append, and folded.
+ * the training is left out. Durable: in the outbox, from which it gets into the log whatever happens to this process.
+ * The run is over when the log has everything.
  * Environment: W_INDEX, W_COUNT, W_TRIALS, W_CAP (seconds), W_RUN; docs/testing.md explains them.
  */
 import { once } from 'node:events'
@@ -175,16 +176,18 @@ async function run(worker: Worker): Promise<object> {
     const charge = chargeOf(worker, held)
     for (const step of STEPS) {
       const reportedMs = now()
-      await machine.write([{ kind: 'attempt-reported', ...subject(charge), step, value: lossAt(held, step) }])
+      machine.log.append([{ kind: 'attempt-reported', ...subject(charge), step, value: lossAt(held, step) }])
       const isStopped = shouldStop(worker, charge)
       report.push(now() - reportedMs)
       if (isStopped) break
     }
     const toldMs = now()
-    await machine.write([finished(charge, held)])
+    machine.log.append([finished(charge, held)])
     tell.push(now() - toldMs)
     n++
+    await turn()
   }
+  await machine.log.flushed()
   const { user, system } = process.cpuUsage(cpu)
   return {
     n,
