@@ -8,6 +8,7 @@ import { idOf } from './hash.js'
 import { LIMITS } from './limits.js'
 import {
   type Attempt,
+  type Bundle,
   comparePlaces,
   type Held,
   type Phase,
@@ -36,15 +37,40 @@ const EFFECTS: Readonly<Record<ResultClass, Effect>> = {
 /** Of results that end a trial, the fuller one counts: a completed training before one that was cut short. */
 const CLASS_ORDER: readonly ResultClass[] = ['complete', 'stopped', 'diverged']
 
+/** Hashes that are kept, some 300 bytes each: those of rival claims and ranks are asked for again and again. */
+const HASHES_KEPT = 20_000
+const orders = new Map<string, string>()
+const weights = new Map<string, string>()
+
+/** Returns what orders the claims of several machines on one attempt, and their results: the smallest comes first. */
+export function claimOrder(claim: {
+  readonly sweep: string
+  readonly trial: number
+  readonly attempt: number
+  readonly machine: string
+}): string {
+  const { sweep, trial, attempt, machine } = claim
+  return kept(orders, `${sweep} ${trial} ${attempt} ${machine}`, () =>
+    idOf('claim', { sweep, trial, attempt, machine })
+  )
+}
+
+function kept(hashes: Map<string, string>, name: string, compute: () => string): string {
+  const known = hashes.get(name)
+  if (known !== undefined) return known
+  if (hashes.size >= HASHES_KEPT) hashes.clear()
+  const hash = compute()
+  hashes.set(name, hash)
+  return hash
+}
+
 /**
  * Returns the machine whose claim on an attempt holds: the one with the smallest hash (rule C3).
  *
  * A liar can write any clock, but not choose that hash. Absent when nobody claimed the attempt.
  */
 export function holderOf(sweep: string, trial: number, attempt: Attempt): string | undefined {
-  return smallest([...attempt.claims.keys()], machine =>
-    idOf('claim', { sweep, trial, attempt: attempt.number, machine })
-  )
+  return smallest([...attempt.claims.keys()], machine => claimOrder({ sweep, trial, attempt: attempt.number, machine }))
 }
 
 /** True when a machine claimed an attempt as a backup of one that is under way elsewhere (rule C11). */
@@ -92,8 +118,35 @@ export function standingOf(sweep: string, trial: Pick<Trial, 'index' | 'attempts
     ...(result ? { result } : {}),
     replicates,
     failures,
-    tooSmallBytes: Math.max(0, ...results.filter(each => each.class === 'oom').map(each => each.device.memoryBytes))
+    tooSmallBytes: Math.max(0, ...results.filter(each => each.class === 'oom').map(tooSmallBytesOf))
   }
+}
+
+/**
+ * Returns the checkpoint from which a trial without a result can go on (rule C7): that of the newest release with one,
+ * by attempt, then by place, and the machine that gave it back.
+ *
+ * Only who claimed an attempt gives it back. A checkpoint after which an attempt failed is not tried again: it may be
+ * what is wrong.
+ */
+export function checkpointOf(
+  trial: Trial
+): { readonly attempt: number; readonly machine: string; readonly bundle: Bundle } | undefined {
+  const { result, failures } = trial.standing
+  if (result) return undefined
+  const failed = Math.max(0, ...failures.filter(each => EFFECTS[each.class] === 'fails').map(each => each.attempt))
+  for (const { number: attempt, claims, releases } of inSequence(trial).reverse()) {
+    if (attempt < failed) return undefined
+    const given = [...releases.values()].filter(each => claims.has(each.machine)).sort(comparePlaces)
+    const last = given.findLast(each => each.checkpoint !== undefined)
+    if (last?.checkpoint) return { attempt, machine: last.machine, bundle: last.checkpoint }
+  }
+  return undefined
+}
+
+/** How much memory was too little: all of the device, but where others held some of it or the machine's ran out. */
+function tooSmallBytesOf({ oom, device }: Result): number {
+  return oom === undefined || oom.kind === 'intrinsic' ? device.memoryBytes : oom.kind === 'host' ? 0 : oom.bytes
 }
 
 /**
@@ -149,7 +202,7 @@ function inOrder(sweep: string, trial: number, results: readonly Result[]): Resu
   const ranked = results.map(result => ({
     result,
     order: CLASS_ORDER.indexOf(result.class),
-    hash: idOf('claim', { sweep, trial, attempt: result.attempt, machine: result.machine })
+    hash: claimOrder({ sweep, trial, attempt: result.attempt, machine: result.machine })
   }))
   ranked.sort((a, b) => a.order - b.order || a.result.attempt - b.result.attempt || compare(a.hash, b.hash))
   return ranked.map(each => each.result)
@@ -169,7 +222,9 @@ export function rankOf(
   atMost = others.length
 ): number {
   if (atMost === 0) return 0
-  const weight = (machine: string) => idOf('rank', { sweep: subject.sweep, trial: subject.trial, machine })
+  const { sweep, trial } = subject
+  const weight = (machine: string) =>
+    kept(weights, `${sweep} ${trial} ${machine}`, () => idOf('rank', { sweep, trial, machine }))
   const own = weight(subject.machine)
   let before = 0
   for (const machine of others) if (weight(machine) < own && ++before === atMost) break

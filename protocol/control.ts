@@ -18,6 +18,9 @@ const name = z.string().min(1).max(LIMITS.nameChars)
 const sweep = z.string().min(1).max(LIMITS.nameChars)
 const trial = z.number().int().min(0)
 
+export const PAUSE_HOW = ['finish', 'stop', 'now'] as const
+export type PauseHow = (typeof PAUSE_HOW)[number]
+
 export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('status') }),
   z.object({ method: z.literal('found'), pool: name }),
@@ -37,6 +40,17 @@ export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('best'), sweep, limit: z.number().int().min(1).max(1000) }),
   z.object({ method: z.literal('logs'), sweep, trial }),
   z.object({ method: z.literal('overview'), sweep: sweep.optional() }),
+  /**
+   * Takes no work on this machine, or on one of its devices, until resumed. `finish`: what runs may end by itself.
+   * `stop`: it gets its time for a checkpoint. `now`: it is killed.
+   */
+  z.object({
+    method: z.literal('pause'),
+    device: name.optional(),
+    forMs: z.number().int().min(1).max(LIMITS.pauseMaxMs).optional(),
+    how: z.enum(PAUSE_HOW)
+  }),
+  z.object({ method: z.literal('resume'), device: name.optional() }),
   z.object({ method: z.literal('doctor') }),
   z.object({ method: z.literal('down') })
 ])
@@ -49,6 +63,8 @@ export interface LocalSweepView extends SweepView {
   readonly approval: 'approved' | 'waiting'
   /** Where the bundle is: nothing while it is not approved. */
   readonly bundleState?: string
+  /** Why this machine takes no trial of it although it is approved, as a clause: `it lacks the package peft`. */
+  readonly unmet?: string
 }
 
 export interface StatusView {
@@ -76,6 +92,15 @@ export interface StatusView {
   readonly records: number
   readonly sweeps: { readonly running: number; readonly waitingForApproval: number; readonly done: number }
   readonly attempts: number
+}
+
+/** What this machine's owner paused. */
+export interface PausesView {
+  readonly machineName: string
+  /** Without `device`: the whole machine. Without `untilMs`, wall clock: until it is resumed. */
+  readonly pauses: readonly { readonly device?: string; readonly untilMs?: number }[]
+  /** Attempts that were told to end just now. */
+  readonly ending: number
 }
 
 export interface InviteView {
@@ -158,6 +183,8 @@ export interface ControlAnswers {
     readonly missing?: string
   }
   readonly overview: OverviewView
+  readonly pause: PausesView
+  readonly resume: PausesView
   readonly doctor: readonly DoctorCheck[]
   readonly down: { readonly attempts: number }
 }

@@ -32,6 +32,9 @@ export const LIMITS = {
   messageChars: 2000,
   /** The end of a program's output that travels with a failed result. */
   tailChars: 2000,
+  /** What a program did otherwise than its parameters say: one line of it, and how many. */
+  changeChars: 200,
+  changesPerResult: 4,
   /** Metrics kept in a result. */
   metricsPerResult: 32,
   /** Points of a loss curve kept in a result; the full curve stays on the machine that ran it. */
@@ -46,6 +49,8 @@ export const LIMITS = {
   bulkBytesPerMember: 64 * MiB,
   /** How long whoever looks at a curve waits for a machine that has it. */
   bulkFetchMs: 15 * SECOND_MS,
+  /** Attempts that may share one device: with more, all are too slow to be worth it. */
+  packingMax: 4,
   /** Devices that one machine may announce. */
   devicesPerMachine: 64,
   /** Logs that one removal names, at some 100 bytes each; whoever has more is removed by several records. */
@@ -67,6 +72,8 @@ export const LIMITS = {
   valuesPerParameter: 1000,
   /** Trials of one sweep. A grid larger than this cannot be meant. */
   trialsPerSweep: 100_000,
+  /** Packages that a sweep asks for, and assets. */
+  requirementsPerSweep: 32,
   /** Arguments in a sweep's command. */
   commandArguments: 256,
   /** A sweep file, before it is parsed. */
@@ -75,6 +82,8 @@ export const LIMITS = {
   /** A bundle is code, not data: a data set is given by an alias (later), never shipped. */
   bundleBytes: 64 * MiB,
   bundleFiles: 2000,
+  /** How long a claim waits for the checkpoint of whoever gave its trial back; then it begins anew. */
+  checkpointFetchMs: MINUTE_MS,
   /** Bytes of one path in a bundle, and of one part of it: what every file system takes. */
   pathBytes: 1024,
   pathPartBytes: 200,
@@ -157,6 +166,12 @@ export const LIMITS = {
   metricsBytes: 64 * MiB,
   /** Points of an attempt's curve kept in memory; thinned by halving when it is full. */
   curvePointsRunning: 2048,
+  /** The longest pause for a time; a longer one is until further notice. */
+  pauseMaxMs: 90 * 24 * HOUR_MS,
+  /** From SIGTERM to SIGKILL where the owner wants the device: time for a checkpoint. */
+  ownerGraceMs: MINUTE_MS,
+  /** The same where the owner wants it at once: enough to flush a file. */
+  pauseNowGraceMs: 500,
   /** From SIGTERM to SIGKILL. */
   stopGraceMs: 10 * SECOND_MS,
 

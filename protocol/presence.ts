@@ -6,7 +6,8 @@
  */
 import { z } from 'zod'
 import { LIMITS } from './limits.js'
-import { attestationSchema, idHex, keyHex, VENDORS } from './records/record.js'
+import { attestationSchema, idHex, keyHex } from './records/record.js'
+import { VENDORS } from './vendors.js'
 
 const text = z.string().max(LIMITS.nameChars)
 const count = z.number().int().min(0)
@@ -26,21 +27,33 @@ const deviceSchema = z.object({
   powerW: finite.min(0).optional(),
   /** Compute capability such as `8.9`. */
   capability: text.optional(),
-  /** Why it takes no work now, in words for its owner; absent when it can work. */
-  fault: z.string().max(LIMITS.messageChars).optional()
+  bf16: z.boolean().optional(),
+  isUnified: z.boolean().optional(),
+  /** What its owner keeps back of its memory. */
+  reservedBytes: count.optional(),
+  /** What programs hold of its memory that are no attempts. */
+  foreignBytes: count.optional(),
+  /** How busy those programs keep it, 0 to 1. */
+  foreignUtilisation: finite.min(0).max(1).optional(),
+  /** Why it cannot work, in words for its owner: it is broken, or its driver is. */
+  fault: z.string().max(LIMITS.messageChars).optional(),
+  /** Why its owner lets it take no work now, in words: a pause, a game, heat. */
+  hold: z.string().max(LIMITS.messageChars).optional()
 })
 export type Device = Readonly<z.infer<typeof deviceSchema>>
 
+const aboutAttempt = { sweep: idHex, trial: count, attempt: z.number().int().min(1) }
+
 /** A running attempt, live. */
 const runningSchema = z.object({
-  sweep: idHex,
-  trial: count,
-  attempt: z.number().int().min(1),
+  ...aboutAttempt,
   device: text.min(1),
   seconds: finite.min(0),
   step: finite.optional(),
   steps: finite.optional(),
-  value: finite.optional()
+  value: finite.optional(),
+  /** What it holds of its device's memory now. */
+  memoryBytes: count.optional()
 })
 export type RunningAttempt = Readonly<z.infer<typeof runningSchema>>
 
@@ -50,6 +63,8 @@ const beatSchema = z.object({
   /** Sweeps whose trials this machine would run: approved by its owner, bundle at hand. */
   accepts: z.array(idHex).max(LIMITS.acceptsPerBeat).readonly(),
   running: z.array(runningSchema).max(LIMITS.devicesPerMachine).readonly(),
+  /** Attempts that it claimed and has not started yet: the claim settles, or the bundle is on its way. */
+  claims: z.array(z.object(aboutAttempt)).max(LIMITS.devicesPerMachine).readonly().optional(),
   /** Why it takes no work, in words; absent when it works. */
   paused: text.optional(),
   /** Machine -> ms since this machine last heard it: two machines that cannot connect know of each other by a third. */

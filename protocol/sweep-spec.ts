@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { canonicalJson } from './hash.js'
 import { LIMITS } from './limits.js'
+import { VENDORS } from './vendors.js'
 
 /** W&B's pattern for parameter names; the three names that would reach a JavaScript prototype are refused. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_./-]*$/
@@ -64,6 +65,46 @@ export const SUMMARIES = ['last', 'best'] as const
 export const BACKUPS = ['on', 'off'] as const
 export const ON_DUPLICATE = ['resample', 'reuse', 'replicate'] as const
 
+/** How a parameter changes the memory that a trial needs: in proportion, with its square, or not at all. */
+export const MEMORY_EFFECTS = ['up', 'up2', 'down', 'none', 'same'] as const
+export type MemoryEffect = (typeof MEMORY_EFFECTS)[number]
+export const FINE_TUNING = ['full', 'lora', 'qlora'] as const
+
+/** The shape of a decoder-only transformer: what a first guess of its memory needs. */
+export const modelShapeSchema = z.strictObject({
+  parameters: positive,
+  hidden: positive,
+  layers: positive,
+  vocabulary: positive,
+  heads: positive.optional(),
+  fineTuning: z.enum(FINE_TUNING)
+})
+export type ModelShape = z.infer<typeof modelShapeSchema>
+
+const label = z.string().min(1).max(LIMITS.nameChars)
+
+/** What a device and its machine must have to take a trial. */
+export const requiresSchema = z.strictObject({
+  /** Bytes of device memory; learned from what ran when absent. */
+  memoryBytes: z.number().int().min(0).optional(),
+  vendors: z.array(z.enum(VENDORS)).min(1).max(VENDORS.length).optional(),
+  /** At least this capability, by numbers: `8.0` of NVIDIA. */
+  capability: z
+    .string()
+    .regex(/^\d{1,4}(\.\d{1,4})?$/)
+    .optional(),
+  bf16: z.literal(true).optional(),
+  diskBytes: z.number().int().min(0).optional(),
+  /** Python packages that the interpreter must find. */
+  packages: z.array(label).max(LIMITS.requirementsPerSweep).optional(),
+  /** Names under which machines know models and data sets that do not travel. */
+  assets: z.array(label).max(LIMITS.requirementsPerSweep).optional(),
+  /** By parameter; what is not named here is judged by its name. */
+  memoryEffects: z.record(keySchema, z.enum(MEMORY_EFFECTS)).optional(),
+  model: modelShapeSchema.optional()
+})
+export type Requires = z.infer<typeof requiresSchema>
+
 /** A checked sweep. */
 export const sweepSpecSchema = z.object({
   name: z.string().min(1).max(LIMITS.nameChars),
@@ -93,7 +134,9 @@ export const sweepSpecSchema = z.object({
   /** An attempt that runs longer than this, in ms, is stopped and counts as failed. */
   timeLimitMs: z.number().int().min(1).optional(),
   /** Whether idle machines train slow trials a second time (rule C11). Absent: they do. */
-  backups: z.enum(BACKUPS).optional()
+  backups: z.enum(BACKUPS).optional(),
+  /** What it takes to run a trial. Absent: memory as learned, nothing else. */
+  requires: requiresSchema.optional()
 })
 export type SweepSpec = z.infer<typeof sweepSpecSchema>
 

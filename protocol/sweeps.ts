@@ -1,36 +1,20 @@
 /**
  * Sweeps: what can be started next, and when a sweep is over.
  *
- * Computed from the pool, never stored in it. What is kept between calls (the search, a cursor) only saves work: it can
- * be thrown away at any time.
+ * Computed from the pool, never stored in it. What is kept between calls (a cursor) only saves work: it can be thrown
+ * away at any time.
  */
 import { isFresh } from './claims.js'
-import { canonicalJson, digestOf } from './hash.js'
 import { LIMITS } from './limits.js'
-import type { Phase, Pool, Submission, Sweep, Trial } from './pool/pool.js'
-import { createSearch, type Search } from './search/search.js'
-import type { Parameters } from './sweep-spec.js'
+import { isHopeless, isUnplaceable } from './placement/place.js'
+import type { Phase, Pool, Submission, Sweep } from './pool/pool.js'
+import type { Search } from './search/search.js'
+import { searchOf } from './searches.js'
 
 /** `arriving`: records about it came before itself. `failed`: it failed from the start, so it was given up. */
 export type SweepState = 'arriving' | 'running' | 'done' | 'stopped' | 'failed'
 
-const searches = new WeakMap<Submission['spec'], Search>()
 const cursors = new WeakMap<Sweep, number>()
-const approvals = new WeakMap<object, string>()
-
-/** Returns the search of a submitted sweep: the same object each time, since it remembers what it computed. */
-export function searchOf(submission: Submission): Search {
-  const known = searches.get(submission.spec)
-  if (known) return known
-  const search = createSearch(submission.spec)
-  searches.set(submission.spec, search)
-  return search
-}
-
-/** Returns a trial's parameters: as the search addresses them by index, whatever anybody claimed (rule C2). */
-export function parametersOf(sweep: Sweep, index: number): Parameters {
-  return (sweep.submission && searchOf(sweep.submission).trialAt(index)?.parameters) ?? {}
-}
 
 /**
  * Returns the next trials that nobody ever claimed, lowest index first.
@@ -55,7 +39,7 @@ export function freshTrials(sweep: Sweep, limit: number): number[] {
 
 /** Returns the trials whose last attempt ended in nothing and that may be tried again, lowest index first. */
 export function reopenedTrials(pool: Pool, sweep: Sweep): number[] {
-  return startableOf(sweep, 'open').filter(index => !isUnplaceable(pool, sweep.trials.get(index)))
+  return startableOf(sweep, 'open').filter(index => !isUnplaceable(pool, sweep, index))
 }
 
 /** Returns the trials that are somebody's, lowest index first. */
@@ -85,38 +69,24 @@ function isStartable({ spec }: Submission, search: Search, index: number): boole
   return trial !== undefined && trial.duplicateOf === undefined
 }
 
-/**
- * Returns the name of what an owner approves: the bundle and the command that runs in it, not one without the other.
- *
- * With the digest alone whoever is in the pool could have another command run in files that were approved.
- */
-export function approvalOf(submission: Pick<Submission, 'spec' | 'bundle'>): string {
-  const known = approvals.get(submission)
-  if (known !== undefined) return known
-  const { spec, bundle } = submission
-  const named = { bundle: bundle.digest, command: spec.command, program: spec.program ?? null }
-  const approval = digestOf(canonicalJson(named))
-  approvals.set(submission, approval)
-  return approval
-}
-
-/** True when a trial ran out of memory on a device that no known device of the pool exceeds (rule C9). */
-export function isUnplaceable(pool: Pool, trial: Trial | undefined): boolean {
-  const floor = trial?.standing.tooSmallBytes ?? 0
-  if (floor === 0) return false
-  return ![...pool.machines.values()].some(machine => machine.devices.some(device => device.memoryBytes > floor))
-}
-
 /** Returns where a sweep stands. */
 export function sweepStateOf(pool: Pool, sweep: Sweep): SweepState {
   if (!sweep.submission) return 'arriving'
   if (sweep.stop) return 'stopped'
   if (hasFailedFromTheStart(sweep)) return 'failed'
   const isBusy =
-    freshTrials(sweep, 1).length > 0 ||
     startableIn(sweep, 'claimed').length > 0 ||
-    startableIn(sweep, 'open').some(index => !isUnplaceable(pool, sweep.trials.get(index)))
+    startableIn(sweep, 'open').some(index => !isUnplaceable(pool, sweep, index)) ||
+    hasHope(pool, sweep)
   return isBusy ? 'running' : 'done'
+}
+
+/** True while a trial that nobody ever claimed may still be trained somewhere, as far as the pool has learned. */
+function hasHope(pool: Pool, sweep: Sweep): boolean {
+  const isHoped = (index: number) => !isHopeless(pool, sweep, index)
+  const first = freshTrials(sweep, LIMITS.openTrialsConsidered)
+  if (first.some(isHoped)) return true
+  return first.length === LIMITS.openTrialsConsidered && freshTrials(sweep, LIMITS.trialsPerSweep).some(isHoped)
 }
 
 /** A program that fails six times before it ever succeeded is broken; training on would burn friends' electricity. */

@@ -39,7 +39,8 @@ export function releaseOf(pool: Pool, entry: Entry, record: RecordOf<'trial-rele
     at: record.at,
     machine: shared(pool, entry.machine),
     reason: record.reason,
-    ...(record.seconds === undefined ? {} : { seconds: record.seconds })
+    ...(record.seconds === undefined ? {} : { seconds: record.seconds }),
+    ...(record.checkpoint === undefined ? {} : { checkpoint: record.checkpoint })
   }
 }
 
@@ -70,8 +71,8 @@ export function resultOf(
   record: RecordOf<'attempt-finished'>,
   claimed: Parameters | undefined
 ): Result {
-  const { value, step, message, tail, bulk, device } = record
-  const { id, model, memoryBytes } = device
+  const { value, step, message, tail, bulk, device, usage, oom, changed } = record
+  const { id, model, memoryBytes, vendor } = device
   const isAsClaimed = claimed !== undefined && areEqual(claimed, record.parameters)
   return {
     clock: record.clock,
@@ -87,12 +88,20 @@ export function resultOf(
     // Lists that were grown by a reader have room for more; these are as long as they are.
     curve: record.curve.map(([at, objective]) => [at, objective] as const),
     seconds: record.seconds,
-    device: { id: shared(pool, id), model: shared(pool, model), memoryBytes },
+    device: {
+      id: shared(pool, id),
+      model: shared(pool, model),
+      memoryBytes,
+      ...(vendor === undefined ? {} : { vendor })
+    },
     ...(value === undefined ? {} : { value }),
     ...(step === undefined ? {} : { step }),
     ...(message === undefined ? {} : { message }),
     ...(tail === undefined ? {} : { tail }),
-    ...(bulk === undefined ? {} : { bulk })
+    ...(bulk === undefined ? {} : { bulk }),
+    ...(usage === undefined ? {} : { usage }),
+    ...(oom === undefined ? {} : { oom }),
+    ...(changed === undefined ? {} : { changed })
   }
 }
 

@@ -4,8 +4,19 @@
  * Owns the state's types. Only the fold writes them; everybody else reads. Every collection is a set that only grows,
  * keyed so that the order of arrival cannot matter (rule F2); what spans records is computed from it, never stored.
  */
-import type { BulkPlace, Entry, KnownDevice, RecordOf, ReleaseReason, ResultClass, Role } from '../records/record.js'
+import type {
+  BulkPlace,
+  Entry,
+  KnownDevice,
+  OomKind,
+  RecordOf,
+  ReleaseReason,
+  ResultClass,
+  Role,
+  Usage
+} from '../records/record.js'
 import type { Parameters, SweepSpec } from '../sweep-spec.js'
+import type { Vendor } from '../vendors.js'
 
 /** Where a record stands and when it was written: what decides between two records of the same meaning (rule F2). */
 export interface Place {
@@ -87,6 +98,8 @@ export interface Release extends Place {
   readonly reason: ReleaseReason
   /** How long it had trained before it was given back; absent when it never did. */
   readonly seconds?: number
+  /** What its program had saved by then. */
+  readonly checkpoint?: Bundle
 }
 
 export interface Result extends Place {
@@ -99,7 +112,18 @@ export interface Result extends Place {
   readonly metrics: Readonly<Record<string, number>>
   readonly curve: readonly (readonly [number, number])[]
   readonly seconds: number
-  readonly device: { readonly id: string; readonly model: string; readonly memoryBytes: number }
+  readonly device: {
+    readonly id: string
+    readonly model: string
+    readonly memoryBytes: number
+    readonly vendor?: Vendor
+  }
+  /** What it took of its device. */
+  readonly usage?: Usage
+  /** What ran out, for `oom`, and how much was too little. */
+  readonly oom?: { readonly kind: OomKind; readonly bytes: number }
+  /** What the program did otherwise than its parameters say. */
+  readonly changed?: readonly string[]
   readonly message?: string
   readonly tail?: string
   /** Where the full curve and the end of the output can be fetched. */
@@ -143,7 +167,7 @@ export interface Standing {
   readonly replicates: readonly Result[]
   /** Results that ended in nothing, oldest first. */
   readonly failures: readonly Result[]
-  /** The largest memory in which the trial did not fit; 0 when it never ran out of memory. */
+  /** The largest memory that was too little for the trial; 0 when it never ran out of memory. */
   readonly tooSmallBytes: number
 }
 

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { LIMITS } from '../limits.js'
 import { keySchema, recordedSpecSchema, valueSchema } from '../sweep-spec.js'
+import { VENDORS } from '../vendors.js'
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`))
 /** An Ed25519 public key, a log's key or a 256-bit digest. */
@@ -42,7 +43,10 @@ export const RESULT_CLASSES = [
   'released',
   'lost'
 ] as const
-export const VENDORS = ['nvidia', 'amd', 'apple', 'cpu'] as const
+/** What ran out when an attempt ran out of memory. `contention`: somebody else's program held what was missing. */
+export const OOM_KINDS = ['intrinsic', 'contention', 'host'] as const
+/** Who says how much memory an attempt took: its processes, the whole device, or the program itself. */
+export const PEAK_SOURCES = ['process', 'device', 'program'] as const
 
 /** A device as the log knows it: what does not change from minute to minute. */
 const deviceSchema = z.object({
@@ -50,8 +54,22 @@ const deviceSchema = z.object({
   vendor: z.enum(VENDORS),
   model: name,
   memoryBytes: count,
-  capability: z.string().max(LIMITS.nameChars).optional()
+  capability: z.string().max(LIMITS.nameChars).optional(),
+  /** Computes in bfloat16. Absent: not known. */
+  bf16: z.boolean().optional(),
+  /** Its memory is the computer's own. */
+  isUnified: z.boolean().optional()
 })
+
+/** What an attempt took of its device. Absent fields are unknown, never 0. */
+const usageSchema = z.object({
+  peakBytes: count.optional(),
+  peakSource: z.enum(PEAK_SOURCES).optional(),
+  wattHours: finite.min(0).optional(),
+  /** Mean over the attempt, 0 to 1. */
+  utilisation: finite.min(0).max(1).optional()
+})
+export type Usage = Readonly<z.infer<typeof usageSchema>>
 
 /** Who writes a log: the member vouches for the machine, the machine for the log (rule L7). */
 export const attestationSchema = z.object({
@@ -68,6 +86,14 @@ export type Attestation = z.infer<typeof attestationSchema>
 /** A block of a bulk log: `bulk.ts` says what is in it. */
 export const bulkPlaceSchema = z.object({ log: keyHex, block: count.max(LIMITS.bulkBlocksPerLog - 1) })
 export type BulkPlace = z.infer<typeof bulkPlaceSchema>
+
+/** A folder of files, and the drive that carries it: a sweep's code, or a checkpoint. */
+const bundleSchema = z.object({
+  digest: keyHex,
+  drive: keyHex,
+  bytes: count.max(LIMITS.bundleBytes),
+  files: count.max(LIMITS.bundleFiles)
+})
 
 const kinds = {
   'writer-opened': z.object({ kind: z.literal('writer-opened'), ...stamp, ...attestationSchema.shape }),
@@ -111,12 +137,7 @@ const kinds = {
     sweep: idHex,
     nonce: idHex,
     spec: recordedSpecSchema,
-    bundle: z.object({
-      digest: keyHex,
-      drive: keyHex,
-      bytes: count.max(LIMITS.bundleBytes),
-      files: count.max(LIMITS.bundleFiles)
-    })
+    bundle: bundleSchema
   }),
   'sweep-stopped': z.object({ kind: z.literal('sweep-stopped'), ...stamp, sweep: idHex }),
   'trial-claimed': z.object({
@@ -134,7 +155,9 @@ const kinds = {
     ...aboutAttempt,
     reason: z.enum(RELEASE_REASONS),
     /** How long it had trained; absent when it never did. */
-    seconds: finite.min(0).optional()
+    seconds: finite.min(0).optional(),
+    /** What the program had saved, for whoever goes on with the trial (rule C7). */
+    checkpoint: bundleSchema.optional()
   }),
   'attempt-reported': z.object({
     kind: z.literal('attempt-reported'),
@@ -157,7 +180,12 @@ const kinds = {
       .refine(all => Object.keys(all).length <= LIMITS.metricsPerResult, 'too many metrics'),
     curve: z.array(z.tuple([finite, finite])).max(LIMITS.curvePoints),
     seconds: finite.min(0),
-    device: z.object({ id: deviceId, model: name, memoryBytes: count }),
+    device: z.object({ id: deviceId, model: name, memoryBytes: count, vendor: z.enum(VENDORS).optional() }),
+    usage: usageSchema.optional(),
+    /** For `oom`: what ran out, and how much memory was too little for the attempt. */
+    oom: z.object({ kind: z.enum(OOM_KINDS), bytes: count }).optional(),
+    /** What the program did otherwise than the parameters say, in its own words: another batch size, most often. */
+    changed: z.array(z.string().max(LIMITS.changeChars)).max(LIMITS.changesPerResult).optional(),
     message: z.string().max(LIMITS.messageChars).optional(),
     tail: z.string().max(LIMITS.tailChars).optional(),
     /** Where the full curve and the end of the output stand, for whoever looks at them. */
@@ -180,6 +208,8 @@ export type Draft = { [K in RecordKind]: Omit<RecordOf<K>, 'clock' | 'at'> }[Rec
 
 export type Role = (typeof ROLES)[number]
 export type ReleaseReason = (typeof RELEASE_REASONS)[number]
+export type OomKind = (typeof OOM_KINDS)[number]
+export type PeakSource = (typeof PEAK_SOURCES)[number]
 export type ResultClass = (typeof RESULT_CLASSES)[number]
 /** The ways in which an attempt ends without a complete training (rule C9). */
 export type FailureClass = Exclude<ResultClass, 'complete'>

@@ -1,8 +1,12 @@
 /**
  * Sweeps as people see them: how far, how good, what went wrong.
  */
+
+import { LIMITS } from '../limits.js'
+import { isUnplaceable } from '../placement/place.js'
 import { machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
-import { claimedTrials, isUnplaceable, type SweepState, searchOf, sweepStateOf, sweepsInOrder } from '../sweeps.js'
+import { searchOf } from '../searches.js'
+import { claimedTrials, freshTrials, type SweepState, sweepStateOf, sweepsInOrder } from '../sweeps.js'
 import type { Live } from './live.js'
 import { rankedTrials, type TrialView, trialView } from './trial-view.js'
 
@@ -31,6 +35,8 @@ export interface SweepView {
     readonly waiting: number
     readonly failed: number
   }
+  /** Trials that fit no known device, the first of them; `failed` counts them all. */
+  readonly unplaceable: readonly number[]
   readonly diverged: number
   /** What was trained beside the results that count: see `repeatedIn`. */
   readonly repeated: Repeated
@@ -54,6 +60,9 @@ export interface Repeated {
   readonly seconds: number
 }
 
+/** Trials that fit nowhere are named up to so many. */
+const UNPLACEABLE_SHOWN = 20
+
 /** Returns every sweep of the pool, the newest first. Sweeps that have not arrived yet are left out. */
 export function sweepsView(pool: Pool, live: Live): SweepView[] {
   return sweepsInOrder(pool)
@@ -74,8 +83,8 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     failures.push(...standing.failures)
   }
   const repeated = repeatedIn(sweep)
-  const unplaceable = [...sweep.byPhase.open].filter(index => isUnplaceable(pool, sweep.trials.get(index))).length
-  const failed = sweep.byPhase.quarantined.size + unplaceable
+  const unplaceable = unplaceableIn(pool, sweep)
+  const failed = sweep.byPhase.quarantined.size + unplaceable.length
   const { done, stopped } = endedIn(sweep)
   const running = claimedTrials(sweep).length
   const [best] = rankedTrials(pool, sweep, 1)
@@ -92,6 +101,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     program: spec.program ?? spec.command.join(' '),
     command: spec.command,
     trials: { total, done, stopped, running, waiting: Math.max(0, total - done - stopped - running - failed), failed },
+    unplaceable: unplaceable.slice(0, UNPLACEABLE_SHOWN),
     diverged: results.filter(result => result.class === 'diverged').length,
     repeated,
     secondsTrained: secondsOf([...results, ...failures]) + repeated.seconds,
@@ -111,6 +121,12 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
       .map(([, machine]) => machine.beat.name)
       .sort()
   }
+}
+
+/** Of those that nobody ever attempted the first ones are looked at: what fits nowhere is told before it is tried. */
+function unplaceableIn(pool: Pool, sweep: Sweep): number[] {
+  const open = [...sweep.byPhase.open, ...freshTrials(sweep, LIMITS.openTrialsConsidered)]
+  return [...new Set(open)].filter(index => isUnplaceable(pool, sweep, index)).sort((a, b) => a - b)
 }
 
 /**

@@ -2,10 +2,13 @@
  * Trials as people see them: parameters, the value that counts, and the story of each attempt.
  */
 import { holderOf } from '../claims.js'
+import { isUnplaceable } from '../placement/place.js'
 import { type Attempt, machineOf, type Pool, type Sweep } from '../pool/pool.js'
+import type { Usage } from '../records/record.js'
+import { parametersOf, searchOf } from '../searches.js'
 import type { Parameters } from '../sweep-spec.js'
-import { isUnplaceable, parametersOf, searchOf } from '../sweeps.js'
 import type { Live } from './live.js'
+import type { PlacementView } from './placement-view.js'
 
 /** `waiting`: nobody has it. `reused`: another trial had the same parameters. `unplaceable`: fits no known device. */
 export type TrialState =
@@ -46,6 +49,10 @@ export interface AttemptView {
   readonly value?: number
   readonly message?: string
   readonly tail?: string
+  /** What it took of its device. */
+  readonly usage?: Usage
+  /** What its program did otherwise than the parameters say. */
+  readonly changed?: readonly string[]
 }
 
 export interface TrialView {
@@ -67,6 +74,8 @@ export interface TrialView {
   /** Values of other complete attempts of this trial. */
   readonly replicates: readonly number[]
   readonly attempts: readonly AttemptView[]
+  /** What each device says to it; only while it may still be tried, and where one trial was asked for. */
+  readonly placement?: readonly PlacementView[]
   /** Why the curve has fewer points than its machine kept; only where all were asked for. */
   readonly missing?: string
 }
@@ -122,10 +131,10 @@ export function rankedTrials(_pool: Pool, sweep: Sweep, limit: number): number[]
 function stateOf(pool: Pool, sweep: Sweep, index: number, isReused: boolean): TrialState {
   const trial = sweep.trials.get(index)
   if (isReused) return 'reused'
-  if (!trial) return 'waiting'
+  if (!trial) return isUnplaceable(pool, sweep, index) ? 'unplaceable' : 'waiting'
   switch (trial.standing.phase) {
     case 'open':
-      return isUnplaceable(pool, trial) ? 'unplaceable' : 'waiting'
+      return isUnplaceable(pool, sweep, index) ? 'unplaceable' : 'waiting'
     case 'claimed':
       return 'running'
     case 'quarantined':
@@ -162,7 +171,9 @@ function attemptViews(pool: Pool, sweep: Sweep, index: number, attempt: Attempt,
         ...optional('step', result.step),
         ...optional('value', result.value),
         ...optional('message', result.message),
-        ...optional('tail', result.tail)
+        ...optional('tail', result.tail),
+        ...optional('usage', result.usage),
+        ...optional('changed', result.changed)
       }
     }
     if (attempt.releases.has(machine)) return { ...base, state: 'released' as const }

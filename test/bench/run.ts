@@ -8,6 +8,7 @@ import { benchConverge } from './converge.js'
 import { benchCoordination } from './coordination.js'
 import { benchFold } from './fold.js'
 import { benchFootprint } from './footprint.js'
+import { benchPlacement } from './placement.js'
 import { benchPool } from './pool.js'
 import type { Row } from './rig.js'
 
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly rows?: readonly 
   converge: benchConverge,
   pool: benchPool,
   fold: benchFold,
+  placement: benchPlacement,
   claims: benchClaims,
   footprint: benchFootprint,
   coordination: benchCoordination

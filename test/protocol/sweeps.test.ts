@@ -138,7 +138,7 @@ t.test('memory: a trial that fits no known device waits for one that it fits (ru
   for (const trial of [1, 2, 3]) finish(trial, 'complete')
   finish(0, 'oom')
   t.same(reopenedTrials(pool, sweep), [])
-  t.ok(isUnplaceable(pool, sweep.trials.get(0)))
+  t.ok(isUnplaceable(pool, sweep, 0))
   t.equal(sweepStateOf(pool, sweep), 'done', 'there is nothing that this pool could do')
   write(announcement('attic', 24 * GIB), bo)
   t.same(reopenedTrials(pool, sweep), [0])
