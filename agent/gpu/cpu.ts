@@ -17,13 +17,14 @@ const LOAD_GRAIN = 100
 const ENVIRONMENT = Object.freeze({
   CUDA_VISIBLE_DEVICES: '-1',
   HIP_VISIBLE_DEVICES: '-1',
+  ROCR_VISIBLE_DEVICES: '',
   JAX_PLATFORMS: 'cpu'
 })
 
 /** Returns the source for machines on which no other source finds a device. */
 export function openCpu(): DeviceSource {
   return {
-    read: async () => [readCpu()],
+    read: async () => [{ device: readCpu() }],
     environment: () => ENVIRONMENT,
     close: async () => undefined
   }
@@ -39,6 +40,7 @@ export function readCpu(): Device {
     memoryBytes: totalmem(),
     // On Linux this is MemAvailable (libuv since 1.45), which counts the page cache as free, as it should.
     freeBytes: Math.floor(freemem() / FREE_GRAIN_BYTES) * FREE_GRAIN_BYTES,
+    isUnified: true,
     ...(utilisation === undefined ? {} : { utilisation })
   }
 }

@@ -6,12 +6,12 @@
  * Invariant: a function that a driver lacks gives a code like any other failure.
  */
 import type { LibraryHandle } from 'koffi'
-import type { Device } from '../ports.js'
+import type { Reading } from '../ports.js'
 import { CODE } from './nvml-layout.js'
 
-/** What one reading gave: devices; or a driver that is there and ails; or nothing to be read on this machine. */
+/** What one look gave: readings; or a driver that is there and ails; or nothing to be read on this machine. */
 export type NvmlAnswer =
-  | { readonly state: 'devices'; readonly devices: readonly Device[] }
+  | { readonly state: 'readings'; readonly readings: readonly Reading[] }
   | { readonly state: 'fault'; readonly fault: string }
   | { readonly state: 'absent'; readonly reason: string }
 
@@ -45,13 +45,31 @@ const SIGNATURES = {
   nvmlDeviceGetUtilizationRates: ['void *', 'uint8_t *'],
   nvmlDeviceGetTemperature: ['void *', 'int', 'uint8_t *'],
   nvmlDeviceGetTemperatureV: ['void *', 'uint8_t *'],
-  nvmlDeviceGetPowerUsage: ['void *', 'uint8_t *']
+  nvmlDeviceGetPowerUsage: ['void *', 'uint8_t *'],
+  nvmlDeviceGetDisplayActive: ['void *', 'uint8_t *'],
+  nvmlDeviceGetComputeRunningProcesses: ['void *', 'uint8_t *', 'uint8_t *'],
+  nvmlDeviceGetComputeRunningProcesses_v2: ['void *', 'uint8_t *', 'uint8_t *'],
+  nvmlDeviceGetComputeRunningProcesses_v3: ['void *', 'uint8_t *', 'uint8_t *'],
+  nvmlDeviceGetGraphicsRunningProcesses: ['void *', 'uint8_t *', 'uint8_t *'],
+  nvmlDeviceGetGraphicsRunningProcesses_v2: ['void *', 'uint8_t *', 'uint8_t *'],
+  nvmlDeviceGetGraphicsRunningProcesses_v3: ['void *', 'uint8_t *', 'uint8_t *'],
+  nvmlDeviceGetProcessUtilization: ['void *', 'uint8_t *', 'uint8_t *', 'uint64_t'],
+  nvmlEventSetCreate: ['uint8_t *'],
+  nvmlDeviceRegisterEvents: ['void *', 'uint64_t', 'void *'],
+  nvmlEventSetWait_v2: ['void *', 'uint8_t *', 'uint'],
+  nvmlEventSetFree: ['void *'],
+  // These two are never called: that one is there and the other is not gives a 535 driver away.
+  nvmlDeviceGetConfComputeMemSizeInfo: ['void *', 'uint8_t *'],
+  nvmlDeviceGetRunningProcessDetailList: ['void *', 'uint8_t *']
 } as const
 export type Name = keyof typeof SIGNATURES
 const NAMES = Object.keys(SIGNATURES) as Name[]
 
 /** Without these it is no NVML; the others are younger or older than some drivers. */
 const MANDATORY: readonly Name[] = ['nvmlInit_v2', 'nvmlDeviceGetCount_v2', 'nvmlDeviceGetHandleByIndex_v2']
+
+/** What there is to say of a driver whose library and kernel module no longer fit. */
+export const UPDATED = 'The NVIDIA driver was updated while it was in use. Restart the computer.'
 
 /** A loaded library that is an NVML. */
 export interface Library {
@@ -98,7 +116,7 @@ export function check(library: Library, code: number): void {
     case CODE.functionNotFound:
       throw absent(words)
     case CODE.versionMismatch:
-      throw failed('The NVIDIA driver was updated while it was in use. Restart the computer.')
+      throw failed(UPDATED)
     default:
       throw failed(`The NVIDIA driver does not answer: ${words}.`)
   }

@@ -21,7 +21,7 @@ process.on('disconnect', () => {
 async function answer(): Promise<NvmlAnswer> {
   try {
     nvml ??= await openNvml(process.argv.slice(2))
-    return { state: 'devices', devices: nvml.read() }
+    return { state: 'readings', readings: nvml.read() }
   } catch (error) {
     if (error instanceof NvmlFailure) return error.answer
     return { state: 'fault', fault: `The NVIDIA driver cannot be read: ${String(error)}` }

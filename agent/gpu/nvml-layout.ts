@@ -10,9 +10,13 @@
 export const CODE = {
   ok: 0,
   notSupported: 3,
+  notFound: 6,
+  insufficientSize: 7,
   driverNotLoaded: 9,
   libraryNotFound: 12,
   functionNotFound: 13,
+  gpuIsLost: 15,
+  resetRequired: 16,
   versionMismatch: 18
 } as const
 
@@ -28,6 +32,23 @@ export const UTILISATION = { bytes: 8, gpu: 0 } as const
 /** `nvmlTemperature_v1_t`, of recent drivers; sensor 0 is the chip. */
 export const TEMPERATURE = { bytes: 12, version: 0, versionWord: versionWord(12, 1), sensor: 4, celsius: 8 }
 export const SENSOR_CHIP = 0
+
+/**
+ * `nvmlProcessInfo_t` as each generation of calls fills it: 24 bytes since `_v2`. Some 535 drivers give 32 from `_v3`.
+ *
+ * Source of the exception: nvitop, api/libnvml.py. The first two fields stand where they stood.
+ */
+export const PROCESS = { bytesV1: 16, bytes: 24, bytesOf535: 32, pid: 0, used: 8 } as const
+
+/** `NVML_VALUE_NOT_AVAILABLE`, in place of a process's memory: on Windows and in WSL nobody tells. */
+export const NOT_AVAILABLE = 2n ** 64n - 1n
+
+/** `nvmlProcessUtilizationSample_t`: percent of the chip's time, in the period that ends at `time`, in us. */
+export const PROCESS_UTILISATION = { bytes: 32, pid: 0, time: 8, chip: 16 } as const
+
+/** `nvmlEventData_t`, and the one type of event that we wait for: the number of an Xid. */
+export const EVENT = { bytes: 32, card: 0, number: 16 } as const
+export const EVENT_XID = 8n
 
 /** `NVML_DEVICE_NAME_V2_BUFFER_SIZE` and `NVML_DEVICE_UUID_V2_BUFFER_SIZE`. */
 export const NAME_BYTES = 96

@@ -1,13 +1,15 @@
 /**
  * NVIDIA devices by way of NVML in a child process, kept alive.
  *
- * Owns restarts and the last known facts. Never loads a driver's library into this process.
+ * Owns restarts and the last known facts. Never loads a driver's library into this process, never wakes a card.
  * Invariant: a driver that crashes, hangs or refuses costs its devices a `fault`, and this process nothing.
  */
-import type { Device } from '../ports.js'
-import { allWithFault, keepMissing, nvidiaEnvironment } from './nvidia.js'
+import type { Device, Reading } from '../ports.js'
+import { ASLEEP } from './faults.js'
+import { allNvidiaWithFault, keepMissingNvidia, nvidiaEnvironment } from './nvidia.js'
 import type { NvmlAnswer } from './nvml-calls.js'
 import { NvmlProcess } from './nvml-process.js'
+import { openSleepGate, type SleepGate } from './sleep-gate.js'
 import type { DeviceSource, Log } from './source.js'
 
 /** A reading takes a millisecond; a driver that has not answered after this is stuck. */
@@ -18,12 +20,16 @@ const FIRST_ANSWER_MS = 20_000
 const PAUSE_MIN_MS = 500
 /** A process start each minute is not felt, and a driver that came back is found soon enough. */
 const PAUSE_MAX_MS = 60_000
+/** A card that stays awake although we let it go is used by others, or cannot sleep: not to be tried all the time. */
+const AWAKE_MS = 600_000
 
 export interface NvmlOptions {
   /** Paths of the library to try, best first; at least one. */
   readonly libraries: readonly string[]
   readonly log: Log
   readonly answerMs?: number
+  /** In place of `/sys`. */
+  readonly systemFolder?: string
 }
 
 /** Returns the source once it has answered; undefined when there is no NVIDIA driver or GPU to ask. */
@@ -36,31 +42,43 @@ export async function openNvmlSource(options: NvmlOptions): Promise<DeviceSource
 
 class NvmlSource implements DeviceSource {
   readonly #options: NvmlOptions
+  readonly #gate: SleepGate
   #process: NvmlProcess | undefined
   #isFirstQuestion = true
   #startedMs = 0
   #failures = 0
   #restartMs = 0
+  /** The driver was let go of, so that its cards can sleep. */
+  #isResting = false
+  /** From then on it is let go of after a look at rest. */
+  #restMs = 0
   /** Every device ever read, with its latest facts. */
   #known: readonly Device[] = []
-  #latest: readonly Device[] = []
+  #latest: readonly Reading[] = []
   #isClosed = false
 
   constructor(options: NvmlOptions) {
     this.#options = options
+    this.#gate = openSleepGate(options.systemFolder)
   }
 
   /** Asks for the first time; false when there is nothing to be asked, now or later. */
   async start(): Promise<boolean> {
+    if (this.#gate.areAllAsleep()) {
+      await this.#leaveAsleep()
+      return true
+    }
     const answer = await this.#ask()
     if (answer.state === 'absent') this.#options.log('There is no NVIDIA device.', { reason: answer.reason })
     else this.#note(answer)
     return answer.state !== 'absent'
   }
 
-  async read(): Promise<readonly Device[]> {
+  async read(isIdle: boolean): Promise<readonly Reading[]> {
     const isPausing = this.#process === undefined && performance.now() < this.#restartMs
-    if (!isPausing && !this.#isClosed) this.#note(await this.#ask())
+    if (isPausing || this.#isClosed) return this.#latest
+    if (this.#gate.areAllAsleep()) await this.#leaveAsleep()
+    else await this.#look(isIdle)
     return this.#latest
   }
 
@@ -71,6 +89,29 @@ class NvmlSource implements DeviceSource {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#process?.close()
+  }
+
+  async #look(isIdle: boolean): Promise<void> {
+    if (isIdle && this.#isResting) this.#restMs = performance.now() + AWAKE_MS
+    this.#isResting = false
+    this.#note(await this.#ask())
+    if (!isIdle || performance.now() < this.#restMs) return
+    // An open driver keeps a card awake. One with a fault stays so: the fault is forgotten with the process.
+    const areWell = this.#latest.every(({ device }) => device.fault === undefined)
+    this.#isResting = areWell && this.#gate.mayAllSleep()
+    if (this.#isResting) await this.#endProcess()
+  }
+
+  async #leaveAsleep(): Promise<void> {
+    this.#isResting = false
+    await this.#endProcess()
+    this.#latest = allNvidiaWithFault(this.#known, ASLEEP)
+  }
+
+  async #endProcess(): Promise<void> {
+    const ended = this.#process
+    this.#process = undefined
+    await ended?.close()
   }
 
   #ask(): Promise<NvmlAnswer> {
@@ -90,9 +131,9 @@ class NvmlSource implements DeviceSource {
 
   #note(answer: NvmlAnswer): void {
     switch (answer.state) {
-      case 'devices':
-        this.#latest = keepMissing(this.#known, answer.devices)
-        this.#known = this.#latest
+      case 'readings':
+        this.#latest = keepMissingNvidia(this.#known, answer.readings)
+        this.#known = this.#latest.map(({ device }) => device)
         break
       case 'absent':
         this.#onFailure(`The NVIDIA driver is no longer there: ${answer.reason}`)
@@ -116,7 +157,7 @@ class NvmlSource implements DeviceSource {
     this.#failures = livedMs > PAUSE_MAX_MS ? 1 : this.#failures + 1
     const pauseMs = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** (this.#failures - 1))
     this.#restartMs = performance.now() + pauseMs
-    this.#latest = allWithFault(this.#known, fault)
+    this.#latest = allNvidiaWithFault(this.#known, fault)
     this.#options.log('The NVIDIA driver could not be asked.', { fault, pauseMs })
   }
 }

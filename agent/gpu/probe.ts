@@ -4,29 +4,37 @@
  * Owns the choice of the source and the polling. Never judges whether a device may work: that is the core's plan.
  * Invariant: the source is chosen once; a driver that falls ill later is a fault of its devices, not a new source.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { LIMITS } from '#protocol'
-import type { Device, Probe } from '../ports.js'
+import type { Device, Probe, Reading } from '../ports.js'
+import { openAmd } from './amd-sysfs.js'
+import { openApple } from './apple.js'
 import { openCpu } from './cpu.js'
 import { openSmi } from './nvidia-smi.js'
 import { findLibraries } from './nvml-library.js'
 import { openNvmlSource } from './nvml-source.js'
 import type { DeviceSource, Log } from './source.js'
 
+/** Whoever looks this seldom has no attempt on a device. */
+const IDLE_PACE_MS = 30_000
+
 export interface ProbeOptions {
-  /** Called once before `openProbe` resolves, then after each poll that differs from the one before. */
-  readonly onDevices: (devices: readonly Device[]) => void
-  /** The pause between the end of one poll and the start of the next, in ms. */
+  /** Called once before `openProbe` resolves, then after each poll. */
+  readonly onReadings: (readings: readonly Reading[]) => void
+  /** The pause between the end of one poll and the start of the next, in ms, until `pace` changes it. */
   readonly pollMs: number
-  /** Paths of NVIDIA's library, best first, instead of the search for it; an empty list means no NVIDIA device. */
+  /** Paths of NVIDIA's library, best first, instead of the search for a GPU; an empty list means the processor. */
   readonly libraries?: readonly string[]
+  /** In place of `/sys`. */
+  readonly systemFolder?: string
   readonly log?: Log
 }
 
 /**
- * Opens the probe: NVIDIA devices by NVML, else by `nvidia-smi`, else the processor as the only device.
+ * Opens the probe: NVIDIA devices by NVML, else by `nvidia-smi`, else AMD's or Apple's, else the processor alone.
  *
- * `HYPERSWEEP_NVML_LIBRARY` names the library's path (`none`: no NVIDIA device) where `libraries` does not.
+ * A machine with cards of NVIDIA and of AMD shares NVIDIA's alone: most often the other one is in the processor, where
+ * the screen hangs, and a program is made for one of the two. `HYPERSWEEP_NVML_LIBRARY` names the library's path
+ * (`none`: no GPU) where `libraries` does not.
  * Errors: none. A driver that does not work gives devices with a `fault`.
  */
 export async function openProbe(options: ProbeOptions): Promise<Probe> {
@@ -37,24 +45,32 @@ export async function openProbe(options: ProbeOptions): Promise<Probe> {
 
 class PollingProbe implements Probe {
   readonly #source: DeviceSource
-  readonly #options: ProbeOptions
-  #latest: readonly Device[] | undefined
+  readonly #onReadings: ProbeOptions['onReadings']
+  #pollMs: number
+  /** When the last poll ended; absent while one runs. */
+  #polledMs: number | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor(source: DeviceSource, options: ProbeOptions) {
     this.#source = source
-    this.#options = options
+    this.#onReadings = options.onReadings
+    this.#pollMs = options.pollMs
   }
 
-  /** Reads once, tells what is new, and plans the next poll. Polls never overlap, however slow a driver is. */
+  /** Reads once, tells it, and plans the next poll. Polls never overlap, however slow a driver is. */
   async poll(): Promise<void> {
-    const devices = bounded(await this.#source.read())
+    this.#polledMs = undefined
+    const readings = bounded(await this.#source.read(this.#pollMs >= IDLE_PACE_MS))
     if (this.#isClosed) return
-    this.#timer = setTimeout(() => void this.poll(), this.#options.pollMs)
-    if (isDeepStrictEqual(devices, this.#latest)) return
-    this.#latest = devices
-    this.#options.onDevices(devices)
+    this.#polledMs = performance.now()
+    this.#plan()
+    this.#onReadings(readings)
+  }
+
+  pace(pollMs: number): void {
+    this.#pollMs = pollMs
+    this.#plan()
   }
 
   environment(deviceId: string): Readonly<Record<string, string>> {
@@ -66,13 +82,28 @@ class PollingProbe implements Probe {
     clearTimeout(this.#timer)
     await this.#source.close()
   }
+
+  /** The pause counts from the last poll, so that a new pace neither waits for the old one nor starts it anew. */
+  #plan(): void {
+    if (this.#isClosed || this.#polledMs === undefined) return
+    clearTimeout(this.#timer)
+    const waitMs = this.#polledMs + this.#pollMs - performance.now()
+    this.#timer = setTimeout(() => void this.poll(), Math.max(0, waitMs))
+  }
 }
 
-/** Returns what a record has room for: names are cut, and devices beyond the limit left out. */
-function bounded(devices: readonly Device[]): readonly Device[] {
-  return devices
-    .slice(0, LIMITS.devicesPerMachine)
-    .map(device => ({ ...device, model: device.model.slice(0, LIMITS.nameChars) }))
+/** Returns what presence has room for: names are cut, and devices beyond the limit left out. */
+function bounded(readings: readonly Reading[]): readonly Reading[] {
+  return readings.slice(0, LIMITS.devicesPerMachine).map(reading => ({ ...reading, device: cut(reading.device) }))
+}
+
+function cut(device: Device): Device {
+  const { model, fault } = device
+  return {
+    ...device,
+    model: model.slice(0, LIMITS.nameChars),
+    ...(fault === undefined ? {} : { fault: fault.slice(0, LIMITS.messageChars) })
+  }
 }
 
 /** Returns the first source that has a device. The paths that somebody named are the whole search. */
@@ -80,9 +111,22 @@ async function openSource(options: ProbeOptions): Promise<DeviceSource> {
   const log: Log = options.log ?? (() => undefined)
   const named = options.libraries ?? namedLibraries()
   const libraries = named ?? findLibraries()
-  const nvml = libraries.length > 0 ? await openNvmlSource({ libraries, log }) : undefined
-  const smi = nvml === undefined && named === undefined ? await openSmi({ log }) : undefined
-  return nvml ?? smi ?? openCpu()
+  const { systemFolder } = options
+  const place = systemFolder === undefined ? {} : { systemFolder }
+  const nvml = libraries.length > 0 ? await openNvmlSource({ ...place, libraries, log }) : undefined
+  if (nvml !== undefined || named !== undefined) return nvml ?? openCpu()
+  return (await openSmi({ ...place, log })) ?? (await openOther({ ...place, log })) ?? openCpu()
+}
+
+function openOther(options: { readonly systemFolder?: string; readonly log: Log }) {
+  switch (process.platform) {
+    case 'linux':
+      return openAmd(options)
+    case 'darwin':
+      return openApple(options)
+    default:
+      return undefined
+  }
 }
 
 /** Returns what the owner named; undefined when nothing was. */

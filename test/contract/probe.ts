@@ -4,36 +4,69 @@
  * Owns no probe: each test hands over how to open one.
  */
 import type { Test } from 'tap'
-import type { Device, Probe } from '../../agent/ports.js'
+import type { Device, Probe, Reading } from '../../agent/ports.js'
 
-/** Opens a probe that tells its devices to `onDevices`. */
-export type OpenProbe = (onDevices: (devices: readonly Device[]) => void) => Promise<Probe>
+/** Opens a probe that tells its readings to `onReadings`. */
+export type OpenProbe = (onReadings: (readings: readonly Reading[]) => void) => Promise<Probe>
 
-/** Checks one kind of probe. `name` says which, in the titles. */
+/** Of these an empty list is known to hide every device; of any other it could mean all of them. */
+const MAY_BE_EMPTY = ['CUDA_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES']
+/** A pace at which nothing happens while a test runs. */
+const NEVER_MS = 3_600_000
+
+/** Checks one kind of probe. `name` says which, in the titles. `open` gives one that polls within a second. */
 export function probeContract(t: Test, name: string, open: OpenProbe): void {
   t.test(`probe contract: ${name}`, async t => {
-    const readings: (readonly Device[])[] = []
-    const probe = await open(devices => readings.push(devices))
+    const told: (readonly Reading[])[] = []
+    let wake: () => void = () => undefined
+    const probe = await open(readings => {
+      told.push(readings)
+      wake()
+    })
+    const nextTold = () =>
+      new Promise<void>(resolve => {
+        wake = () => resolve(undefined)
+      })
     t.teardown(() => probe.close())
-    const devices = readings[0] ?? []
+    const readings = told[0] ?? []
+    const devices = readings.map(({ device }) => device)
 
     t.test('devices are known once it is open, each under its own name', async t => {
       t.ok(devices.length > 0, 'a machine has at least one device')
       t.equal(new Set(devices.map(device => device.id)).size, devices.length, 'no name twice')
     })
-    t.test('a device tells what it knows in range, and leaves out what it does not', async t => {
-      for (const device of devices) checkDevice(t, device)
+    t.test('a reading tells what it knows in range, and leaves out what it does not', async t => {
+      for (const reading of readings) checkReading(t, reading)
     })
     t.test('an environment binds to one device and says the same each time', async t => {
       checkEnvironments(t, probe, devices)
     })
+    t.test('each poll is told, also one that shows nothing new; a shorter pace takes effect at once', async t => {
+      await nextTold()
+      probe.pace(NEVER_MS)
+      // A poll that was under way may still be told.
+      probe.pace(1)
+      await nextTold()
+      await nextTold()
+      t.ok(told.length > 2)
+    })
     t.test('closing twice is closing once, and tells nothing', async t => {
       await probe.close()
-      const told = readings.length
+      const before = told.length
       await probe.close()
-      t.equal(readings.length, told)
+      probe.pace(1)
+      t.equal(told.length, before)
     })
   })
+}
+
+function checkReading(t: Test, { device, processes = [] }: Reading): void {
+  checkDevice(t, device)
+  t.equal(new Set(processes.map(({ pid }) => pid)).size, processes.length, 'no process twice')
+  for (const each of processes) {
+    t.notOk(Object.values(each).includes(undefined), 'an unknown fact of a process is absent')
+    t.ok(isWithin(each.utilisation, 1), 'its utilisation is a share')
+  }
 }
 
 function checkDevice(t: Test, device: Device): void {
@@ -53,8 +86,16 @@ function checkEnvironments(t: Test, probe: Probe, devices: readonly Device[]): v
   )
   t.equal(new Set(environments.map(each => JSON.stringify(each))).size, devices.length, 'no two devices share one')
   for (const environment of environments) {
-    t.not(Object.keys(environment).length, 0, 'it says something')
-    t.notOk(Object.values(environment).includes(''), 'and nothing empty, which could mean every device')
+    t.ok(
+      Object.values(environment).some(value => value !== ''),
+      'it says something'
+    )
+    const empty = Object.keys(environment).filter(name => environment[name] === '')
+    t.same(
+      empty.filter(name => !MAY_BE_EMPTY.includes(name)),
+      [],
+      'and nothing empty, which could mean every device'
+    )
   }
 }
 
