@@ -8,7 +8,8 @@
 const wall = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 /** The agent's core: pure, so that the simulator can run it. */
-const CORE = '^agent/(agent|backup|beat|choice|conflict|local|pick|plan|ports|progress|reclaim|result|step)\\.ts$'
+const CORE =
+  '^agent/(agent|announcer|backup|beat|choice|conflict|dropper|local|owner|packing|pauses|pick|plan|ports|progress|reclaim|requirements|result|step)\\.ts$'
 /** What every adapter may know besides its port: how this machine is configured, how to log, what time it is. */
 const FREE = '^agent/(config|logger|clock)\\.ts$'
 /** Where the program is entered: by a person, as the daemon, and as the child that talks to the driver. */
@@ -40,8 +41,8 @@ module.exports = {
     wall(
       'adapters-are-strangers',
       'They meet in agent/session.ts: hand over a function there.',
-      { path: '^agent/(store|mesh|gpu|runner)/' },
-      { path: '^agent/', pathNot: ['^agent/$1/', '^agent/(ports|local)\\.ts$', FREE] }
+      { path: '^agent/(store|mesh|gpu|runner|desk)/' },
+      { path: '^agent/', pathNot: ['^agent/$1/', '^agent/(ports|local|owner)\\.ts$', FREE] }
     ),
     wall(
       'control-asks-the-core',
@@ -51,9 +52,9 @@ module.exports = {
     ),
     wall(
       'adapters-decide-nothing',
-      'Of agent/local.ts an adapter needs types alone: use `import type`.',
-      { path: '^agent/(store|mesh|gpu|runner)/' },
-      { path: '^agent/local\\.ts$', dependencyTypesNot: ['type-only'] }
+      'Of the core an adapter needs types alone: use `import type`.',
+      { path: '^agent/(store|mesh|gpu|runner|desk)/' },
+      { path: '^agent/(local|owner)\\.ts$', dependencyTypesNot: ['type-only'] }
     ),
     wall(
       'one-door-per-library',

@@ -5,18 +5,12 @@
  * its own, or draws a number; so a simulator needs only a heap of events and a virtual clock. The one loop is closed by
  * the log: what this machine writes comes back to it as `onLogChanged`.
  */
+import { approvalOf, type Beat, type Device, type Draft, LIMITS, programSeed, type Submission } from '#protocol'
+import { createAnnouncer } from './announcer.js'
+import { beatOf, isNews } from './beat.js'
+import { createDropper } from './dropper.js'
 import {
-  approvalOf,
-  type Beat,
-  type Device,
-  type Draft,
-  LIMITS,
-  type Parameters,
-  programSeed,
-  type Submission
-} from '#protocol'
-import { beatIntervalMs, beatOf } from './beat.js'
-import {
+  attemptId,
   type BundleState,
   type Charge,
   chargeOf,
@@ -26,10 +20,14 @@ import {
   type Local,
   noteClaims,
   noteDisk,
+  noteInHand,
   subject
 } from './local.js'
+import { type DeskNews, noteDevices, type OwnerRules } from './owner.js'
+import { createPauses } from './pauses.js'
 import { plan } from './plan.js'
-import type { Bundles, Clock, Exit, Keeper, Log, Mesh, Probe, Report, Runner, StopReason } from './ports.js'
+import type { Bundles, Clock, Exit, Keeper, Log, Mesh, Packages, Probe, Report, Runner } from './ports.js'
+import { assetsFor, forgetMissing, requirementEvents } from './requirements.js'
 import { ownEnd, releaseReasonOf, resultOf } from './result.js'
 import type { Step } from './step.js'
 
@@ -38,9 +36,10 @@ export interface Ports {
   readonly log: Log
   readonly mesh: Mesh
   readonly runner: Runner
-  readonly probe: Pick<Probe, 'environment'>
+  readonly probe: Pick<Probe, 'environment' | 'pace'>
   readonly keeper: Keeper
   readonly bundles: Bundles
+  readonly packages: Packages
   /** One line per change of state of this machine: a constant message plus fields. */
   readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
 }
@@ -55,6 +54,8 @@ export interface AgentOptions {
   readonly paused?: string
   /** With fewer bytes free on the disk nothing new begins. */
   readonly freeSpaceFloorBytes?: number
+  readonly rules?: OwnerRules
+  readonly checkpointsOf?: Local['checkpointsOf']
 }
 
 export type Agent = ReturnType<typeof createAgent>
@@ -63,14 +64,12 @@ export type Agent = ReturnType<typeof createAgent>
 export function createAgent(ports: Ports, options: AgentOptions) {
   const local = localOf(options, ports.clock.now())
   let lastStepMs = ports.clock.now()
-  let lastBeat = { text: '', atMs: Number.NEGATIVE_INFINITY }
   let hasBegun = false
   /** Ends of attempts that the disk had no room for yet. */
   const unsaved = new Map<string, { readonly charge: Charge; readonly draft: Draft }>()
-  let announced: string | undefined
-  /** Since when the log has a result that is also kept here, monotonic ms. */
-  const loggedMs = new Map<string, number>()
-  let droppedMs = Number.NEGATIVE_INFINITY
+  const dropResults = createDropper(ports, local)
+  const pauses = createPauses({ ...ports, local, stop, step })
+  const announcer = createAnnouncer(ports, local, options)
 
   function step(): void {
     // Before `begin` this machine does not know its own checkpoints and results: it would give its claims back.
@@ -78,10 +77,10 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     const now = ports.clock.now()
     noteTime(now)
     for (const { charge, draft } of [...unsaved.values()]) finish(charge, draft)
-    dropLoggedResults(now)
+    dropResults(now)
     noteClaims(ports.log.pool(), local, now)
     for (const each of plan(ports.log.pool(), local, now)) carryOut(each, now)
-    announce(now)
+    announcer.tellPeers(now)
   }
 
   /** Any event may be the first after a sleep, when all others look silent: only silence while awake counts (C6). */
@@ -94,36 +93,41 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   function carryOut(each: Step, now: number): void {
     switch (each.do) {
       case 'claim':
-        local.charges.set(each.charge.device, each.charge)
+        local.charges.set(each.charge.id, each.charge)
         ports.log.append([each.draft])
         return
       case 'resume':
-        local.charges.set(each.charge.device, each.charge)
+        local.charges.set(each.charge.id, each.charge)
         ports.note('goes on with an attempt after a restart', about(each.charge))
         return
       case 'start':
-        start(each.charge, each.submission, each.parameters, now)
+        start(each, now)
         return
       case 'stop':
-        stop(each.charge, each.reason, now)
+        stop(each, now)
         return
       case 'free':
-        local.charges.delete(each.charge.device)
+        local.charges.delete(each.charge.id)
+        forgetCheckpoint(each.charge)
         ports.note('lost a claim', about(each.charge))
         return
       case 'append':
-        if (isNews(each.draft)) ports.log.append([each.draft])
+        if (isUnsaid(each.draft)) ports.log.append([each.draft])
         return
       case 'fetch':
-        local.bundles.set(each.bundle.digest, 'wanted')
-        ports.bundles.want(each.bundle)
+        local.bundles.set(each.attempt ?? each.bundle.digest, 'wanted')
+        ports.bundles.want(each.bundle, each.attempt)
+        return
+      case 'look':
+        for (const name of each.packages) local.packages.set(name, { ...local.packages.get(name), sinceMs: now })
+        ports.packages.look(each.packages)
         return
     }
   }
 
   /** A release is planned at each step until the log has it: it is written once. */
   const released = new Set<string>()
-  function isNews(draft: Draft): boolean {
+  function isUnsaid(draft: Draft): boolean {
     if (draft.kind !== 'trial-released') return true
     const id = `${draft.sweep}-${draft.trial}-${draft.attempt}`
     if (released.has(id)) return false
@@ -131,9 +135,17 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     return true
   }
 
-  function start(charge: Charge, submission: Submission, parameters: Parameters, now: number): void {
-    local.charges.set(charge.device, { ...charge, phase: 'running', sinceMs: now })
-    ports.note('starts an attempt', about(charge))
+  /** Whether it came or not: nobody waits for it any more. */
+  function forgetCheckpoint({ id }: Charge): void {
+    if (local.bundles.delete(id)) ports.bundles.forget(id)
+  }
+
+  function start({ charge, submission, parameters, hasCheckpoint }: Step & { do: 'start' }, now: number): void {
+    // The runner takes what came; what did not come is too late now.
+    if (hasCheckpoint) local.bundles.delete(charge.id)
+    else forgetCheckpoint(charge)
+    local.charges.set(charge.id, { ...charge, phase: 'running', sinceMs: now })
+    ports.note('starts an attempt', { ...about(charge), hasCheckpoint })
     ports.runner.start({
       id: charge.id,
       sweep: charge.sweep,
@@ -145,14 +157,16 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       bundleDigest: submission.bundle.digest,
       device: charge.device,
       environment: ports.probe.environment(charge.device),
-      resume: charge.resume
+      assets: assetsFor(local, submission.spec),
+      resume: charge.resume || hasCheckpoint,
+      ...(hasCheckpoint ? { checkpoint: charge.id } : {})
     })
   }
 
-  function stop(charge: Charge, reason: StopReason, now: number): void {
-    local.charges.set(charge.device, { ...charge, phase: 'stopping', sinceMs: now, stopReason: reason })
+  function stop({ charge, reason, graceMs }: Omit<Step & { do: 'stop' }, 'do'>, now: number): void {
+    local.charges.set(charge.id, { ...charge, phase: 'stopping', sinceMs: now, stopReason: reason })
     ports.note('stops an attempt', { ...about(charge), reason })
-    ports.runner.stop(charge.id, reason)
+    ports.runner.stop(charge.id, reason, graceMs)
   }
 
   /** The result is on disk before the device is free again (L8). */
@@ -169,42 +183,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     unsaved.delete(charge.id)
     local.results.add(charge.id)
     local.checkpoints.delete(charge.id)
-    local.charges.delete(charge.device)
+    local.charges.delete(charge.id)
     ports.log.append([draft])
-  }
-
-  /** The log keeps what does not change from minute to minute; a machine says it once, and again when it did change. */
-  function announceMachine(): void {
-    if (!hasBegun) return
-    const { name, version, platform } = options
-    const devices = local.devices.map(({ id, vendor, model, memoryBytes, capability }) => ({
-      id,
-      vendor,
-      model,
-      memoryBytes,
-      ...(capability ? { capability } : {})
-    }))
-    const known = ports.log.pool().machines.get(local.machine)
-    const textOf = (each: Omit<typeof news, 'devices'> & { devices: readonly unknown[] }) =>
-      JSON.stringify([each.name, each.version, each.platform, each.devices])
-    const news = { name, version, platform, devices }
-    announced ??= known && textOf(known)
-    if (textOf(news) === announced) return
-    announced = textOf(news)
-    ports.log.append([{ kind: 'machine-announced', ...news }])
-  }
-
-  function announce(now: number): void {
-    const age = now - lastBeat.atMs
-    // Whatever it would say: it is too soon, and most steps come right after another.
-    if (age < LIMITS.presenceMinMs) return
-    const pool = ports.log.pool()
-    const beat = beatOf(pool, local, now)
-    // Ages and seconds grow all the time; they alone are no news.
-    const text = JSON.stringify({ ...beat, heard: 0, running: beat.running.map(each => ({ ...each, seconds: 0 })) })
-    if (text === lastBeat.text && age < beatIntervalMs(pool)) return
-    lastBeat = { text, atMs: now }
-    ports.mesh.announce(beat)
   }
 
   return {
@@ -215,12 +195,13 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       const kept = ports.keeper.load()
       for (const digest of kept.approved) local.approved.add(digest)
       for (const id of kept.checkpoints) local.checkpoints.add(id)
+      pauses.takeUp(kept.pauses)
       for (const { id, draft } of kept.results) {
         local.results.add(id)
         if (!ownEnd(ports.log.pool(), local.machine, id)) ports.log.append([draft])
       }
       hasBegun = true
-      announceMachine()
+      announcer.tellLog()
       step()
     },
 
@@ -238,12 +219,15 @@ export function createAgent(ports: Ports, options: AgentOptions) {
 
     onPresence(machine: string, beat: Beat, roundTripMs: number): void {
       const now = ports.clock.now()
+      const before = local.peers.get(machine)
       local.peers.set(machine, { beat, heardMs: now, roundTripMs })
+      noteInHand(ports.log.pool(), local, { machine, beat }, now)
       for (const [other, ageMs] of Object.entries(beat.heard)) {
         const isKnown = other !== local.machine && ports.log.pool().machines.has(other)
         if (isKnown) local.heardOfMs.set(other, Math.max(local.heardOfMs.get(other) ?? 0, now - ageMs))
       }
-      step()
+      // What only went on or grew older can wait for the next tick: a large pool sends a hundred such beats a second.
+      if (!before || isNews(before.beat, beat)) step()
     },
 
     /** A connection ended: the machine may be back in a moment, so it stays known, but no longer counts as near. */
@@ -255,10 +239,18 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       step()
     },
 
-    onDevices(devices: readonly Device[]): void {
-      local.devices = devices
-      announceMachine()
+    /** The devices were looked at. */
+    onDevices(devices: readonly Device[], memoryOf?: (id: string) => number | undefined): void {
+      noteDevices(local, devices, ports.clock.now())
+      local.memoryOf = memoryOf
+      if (hasBegun) announcer.tellLog()
       step()
+    },
+
+    /** The computer itself was looked at: what its owner does, and what time it is there. */
+    onDesk(news: DeskNews): void {
+      // What it changes is seen to at the next tick.
+      local.desk = news
     },
 
     onBundle(digest: string, state: BundleState): void {
@@ -266,6 +258,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       ports.note('bundle', { digest, state })
       step()
     },
+
+    ...requirementEvents({ ...ports, local, step }),
 
     /** The disk was looked at. Where it has no room nothing new begins; what runs goes on. */
     onDisk(news: DiskNews): void {
@@ -287,7 +281,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       // Twice nothing is nothing: a program that tells step 0 a thousand times has not doubled it.
       const isLater = charge.loggedStep === undefined || report.step > charge.loggedStep
       const isRung = value !== undefined && isLater && report.step >= 2 * (charge.loggedStep ?? report.step)
-      local.charges.set(charge.device, { ...charge, latest: report, ...(isRung ? { loggedStep: report.step } : {}) })
+      local.charges.set(charge.id, { ...charge, latest: report, ...(isRung ? { loggedStep: report.step } : {}) })
       if (isRung) ports.log.append([{ kind: 'attempt-reported', ...subject(charge), step: report.step, value }])
       // Peers hear of it at the next tick: a program may report a thousand times a second.
     },
@@ -300,8 +294,9 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       const device = local.devices.find(each => each.id === charge.device)
       ports.note('an attempt ended', { ...about(charge), class: exit.class, value: exit.value, message: exit.message })
       const reason = releaseReasonOf(charge)
-      const { seconds } = exit
-      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason, seconds })
+      const { seconds, checkpoint } = exit
+      const saved = { seconds, ...(checkpoint === undefined ? {} : { checkpoint }) }
+      if (exit.class === 'released') finish(charge, { kind: 'trial-released', ...subject(charge), reason, ...saved })
       else finish(charge, resultOf(charge, exit, claim?.parameters ?? {}, device))
       // No step: what comes next is decided when the log has the result, for until then the pool does not know of it.
     },
@@ -317,8 +312,12 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       // A bundle that could not be had before may be there now.
       const { digest } = submission.bundle
       if (typeof local.bundles.get(digest) === 'object') local.bundles.delete(digest)
+      forgetMissing(local, submission.spec)
       step()
     },
+
+    pause: pauses.pause,
+    resume: pauses.resume,
 
     /** Writes what the owner decided: a sweep, its end. */
     append(drafts: readonly Draft[]): void {
@@ -328,7 +327,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     /** The log could not take a record: too large for it. A claim that nobody will ever see must not hold a device. */
     onDropped(draft: Draft): void {
       if (draft.kind !== 'trial-claimed') return
-      local.charges.delete(draft.device)
+      local.charges.delete(attemptId(draft.sweep, draft.trial, draft.attempt))
       step()
     },
 
@@ -339,42 +338,18 @@ export function createAgent(ports: Ports, options: AgentOptions) {
         for (const charge of [...local.charges.values()]) {
           if (charge.phase === 'claiming')
             finish(charge, { kind: 'trial-released', ...subject(charge), reason: 'owner' })
-          else if (charge.phase === 'running') stop(charge, 'agent-closing', ports.clock.now())
+          else if (charge.phase === 'running') stop({ charge, reason: 'agent-closing' }, ports.clock.now())
         }
       }
       return local.charges.size
     }
   }
-
-  /**
-   * A result leaves the disk once another machine has it, and the own log had it for long: until then a power cut may
-   * take it from the log (L8). Alone in the pool, the own log must do.
-   */
-  function dropLoggedResults(now: number): void {
-    if (now - droppedMs < LIMITS.resultCheckMs) return
-    droppedMs = now
-    const pool = ports.log.pool()
-    for (const id of [...local.results]) {
-      const place = ownEnd(pool, local.machine, id)
-      if (!place) continue
-      const since = loggedMs.get(id) ?? now
-      loggedMs.set(id, since)
-      if (now - since < LIMITS.unsyncedMs) continue
-      if (pool.machines.size > 1 && !ports.log.isHeldByPeer(place)) continue
-      loggedMs.delete(id)
-      local.results.delete(id)
-      try {
-        ports.keeper.dropResult(id)
-      } catch (error) {
-        // It stays until the next start finds it, and that the log has it.
-        ports.note('a result could not be removed', { id, error: String(error) })
-      }
-    }
-  }
 }
 
-function localOf({ machine, name, approveAll, paused }: AgentOptions, nowMs: number): Local {
-  return Object.assign(emptyLocal(machine, name, nowMs), { approveAll, paused })
+function localOf(options: AgentOptions, nowMs: number): Local {
+  const { machine, name, approveAll, paused, rules, checkpointsOf } = options
+  const known = emptyLocal(machine, name, nowMs)
+  return { ...known, approveAll, paused, ...(rules ? { rules } : {}), ...(checkpointsOf ? { checkpointsOf } : {}) }
 }
 
 function about(charge: Charge): Readonly<Record<string, unknown>> {

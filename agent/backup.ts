@@ -4,7 +4,16 @@
  * Only what is left over is spent on it: no open trial, no silent machine's. At most one backup a trial, ever, and one
  * a machine at a time. Whose attempt it is trains on; the first complete result ends the trial.
  */
-import { claimedTrials, type Device, expectedSeconds, isBackup, LIMITS, rankOf, type Sweep } from '#protocol'
+import {
+  claimedTrials,
+  type Device,
+  expectedSeconds,
+  fitOfTrial,
+  isBackup,
+  LIMITS,
+  rankOf,
+  type Sweep
+} from '#protocol'
 import { type Choice, fits, rivalsFor } from './choice.js'
 import { activeMachines } from './local.js'
 import { progressOf } from './progress.js'
@@ -79,11 +88,11 @@ function isBestPlaced(choice: Choice, slow: Slow): boolean {
 function secondsAt(choice: Choice, slow: Slow, machine: string): number | undefined {
   const { pool, local } = choice
   const { devices, running } = local.peers.get(machine)?.beat ?? { devices: [], running: [] }
-  const { failures = [], tooSmallBytes = 0 } = slow.sweep.trials.get(slow.trial)?.standing ?? {}
+  const { failures = [] } = slow.sweep.trials.get(slow.trial)?.standing ?? {}
   if (failures.some(result => result.machine === machine)) return undefined
   if (running.some(each => isBackup(pool.sweeps.get(each.sweep), each, machine))) return undefined
   const busy = new Set(running.map(each => each.device))
-  const idle = devices.filter(({ id, fault, memoryBytes }) => !busy.has(id) && !fault && memoryBytes > tooSmallBytes)
+  const idle = devices.filter(each => !busy.has(each.id) && fitOfTrial(pool, slow.sweep, slow.trial, each).fits)
   return secondsOn(choice, slow, idle)
 }
 

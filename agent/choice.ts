@@ -6,15 +6,19 @@
  */
 import {
   type Device,
+  demandOf,
   environmentFailures,
+  fitOfTrial,
   isUnderstood,
   LIMITS,
+  neededBytes,
   type Pool,
   parametersOf,
   type Standing,
   type Sweep
 } from '#protocol'
 import { activeMachines, attemptId, type Charge, isApproved, type Local } from './local.js'
+import { unmet } from './requirements.js'
 import type { Step } from './step.js'
 
 /** The facts of one choice. */
@@ -24,6 +28,8 @@ export interface Choice {
   /** The running sweeps that this machine accepts, the oldest first. */
   readonly sweeps: readonly Sweep[]
   readonly device: Device
+  /** True when other attempts run on the device, too. */
+  readonly isShared: boolean
   /** Attempts that this machine has in hand or has chosen just now. */
   readonly taken: ReadonlySet<string>
   /** True when this machine trains a backup, or has chosen one just now. */
@@ -31,12 +37,13 @@ export interface Choice {
   readonly nowMs: number
 }
 
-/** True when this machine would run trials of the sweep: approved, bundle at hand, environment not known to fail. */
+/** True when this machine would run trials of the sweep: approved, all at hand, environment not known to fail. */
 export function accepts(local: Local, sweep: Sweep): boolean {
   if (!sweep.submission) return false
   const { spec, bundle } = sweep.submission
   if (!isUnderstood(spec) || !isApproved(local, sweep.submission) || local.bundles.get(bundle.digest) !== 'ready')
     return false
+  if (unmet(local, spec) !== undefined) return false
   return environmentFailures(sweep, local.machine) < LIMITS.environmentFailuresMax
 }
 
@@ -45,12 +52,15 @@ export function rivalsFor({ pool, local, nowMs }: Choice, sweep: Sweep): string[
   return activeMachines(pool, local, nowMs).filter(machine => local.peers.get(machine)?.beat.accepts.includes(sweep.id))
 }
 
-/** True when the device is larger than what was too small, and the trial's next attempt is nobody's here. */
-export function fits({ device, taken }: Choice, sweep: Sweep, trial: number): boolean {
+/** True when a trial fits the device now, this machine may try it, and its next attempt is nobody's here. */
+export function fits({ pool, local, device, isShared, taken }: Choice, sweep: Sweep, trial: number): boolean {
   const standing = sweep.trials.get(trial)?.standing
-  return (
-    device.memoryBytes > (standing?.tooSmallBytes ?? 0) && !taken.has(attemptId(sweep.id, trial, nextAttempt(standing)))
-  )
+  if (taken.has(attemptId(sweep.id, trial, nextAttempt(standing)))) return false
+  // Where the machine's own memory ran out it would again, whatever the device.
+  if (standing?.failures.some(each => each.machine === local.machine && each.oom?.kind === 'host')) return false
+  // Beside others only what is known to have room does.
+  if (isShared && demandOf(pool, sweep, trial, device).basis === 'unknown') return false
+  return fitOfTrial(pool, sweep, trial, device).fits
 }
 
 /** Returns the step that claims a trial for the device: its next attempt (C2). */
@@ -59,6 +69,8 @@ export function claim(choice: Choice, sweep: Sweep, trial: number, kind?: 'backu
   const about = { sweep: sweep.id, trial, attempt }
   const device = choice.device.id
   const backup = kind === 'backup' ? { backup: true as const } : {}
+  const demand = demandOf(choice.pool, sweep, trial, choice.device)
+  const promise = demand.basis === 'unknown' ? {} : { promisedBytes: neededBytes(demand) }
   const charge: Charge = {
     ...about,
     id: attemptId(sweep.id, trial, attempt),
@@ -66,6 +78,7 @@ export function claim(choice: Choice, sweep: Sweep, trial: number, kind?: 'backu
     phase: 'claiming',
     sinceMs: choice.nowMs,
     resume: false,
+    ...promise,
     ...backup
   }
   return {

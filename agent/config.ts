@@ -5,12 +5,17 @@
  * `<home>/config.yaml`.
  */
 import { readFileSync } from 'node:fs'
-import { hostname, userInfo } from 'node:os'
+import { homedir, hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Document, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { didYouMean, LIMITS, PoolError, parseBytes } from '#protocol'
+import { didYouMean, LIMITS, PoolError, parseBytes, parseDuration } from '#protocol'
+import { parseSpan } from './desk/schedule.js'
+import { OWNER_DEFAULTS, type OwnerRules } from './owner.js'
 import { writeWhole } from './store/files.js'
+
+/** All of them are looked at every few seconds. */
+const ASSETS_MAX = 256
 
 const name = z.string().min(1).max(LIMITS.nameChars)
 const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'an address looks like 192.168.1.5:49737')
@@ -20,6 +25,33 @@ const size = z
   .union([z.string(), z.literal(0)], 'a size looks like 512MiB')
   .transform(text => (String(text) === '0' ? 0 : parseBytes(String(text))))
   .refine(bytes => bytes !== undefined, 'a size looks like 512MiB')
+
+const duration = z
+  .string()
+  .transform(parseDuration)
+  .refine(ms => ms !== undefined, 'a duration looks like 90s, 10m or 2h')
+const span = z
+  .string()
+  .transform(parseSpan)
+  .refine(spans => spans !== undefined, 'hours look like "22:00-08:00" or "sat-sun 00:00-24:00"')
+
+/** Models and data sets that this machine has, by the name by which sweeps ask for them. */
+const assetsSchema = z
+  .record(name, z.string().min(1))
+  .refine(all => Object.keys(all).length <= ASSETS_MAX, `at most ${ASSETS_MAX} assets have a place`)
+
+/** `owner` in the file. docs/guide/owner.md explains each. */
+const ownerSchema = z.strictObject({
+  reserve: size.optional(),
+  schedule: z.array(span).min(1).max(64).optional(),
+  onlyWhenIdle: duration.optional(),
+  exclusivePrograms: z.array(z.string().min(1).max(LIMITS.nameChars)).max(64).optional(),
+  maxTemperature: z.number().min(30).max(120).optional(),
+  packing: z.number().int().min(1).max(LIMITS.packingMax).optional(),
+  onBattery: z.enum(['pause', 'work']).optional(),
+  quiet: duration.optional(),
+  grace: duration.optional()
+})
 
 /** What the file may hold. */
 const fileSchema = z.strictObject({
@@ -31,13 +63,19 @@ const fileSchema = z.strictObject({
   memberName: name.optional(),
   /** `ask`: the owner approves each bundle. `all`: every member's code runs here at once. */
   approve: z.enum(['ask', 'all']).optional(),
+  /** Whose checkpoints a trial goes on from: its sweep's author's and one's own, or every member's. */
+  checkpoints: z.enum(['author', 'all']).optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).optional(),
   /** Room kept on the disk to save results and open the store when it is full. */
   reserve: size.optional(),
   /** With less free on the disk nothing new begins. */
   freeSpace: size.optional(),
   /** What the logs of one member may grow by in a day before this machine stops downloading them. */
-  quota: size.optional()
+  quota: size.optional(),
+  /** From names to paths. One that is not there is an asset that this machine lacks, for as long as it is not. */
+  assets: assetsSchema.optional(),
+  /** What this machine's owner lets it do. */
+  owner: ownerSchema.optional()
 })
 type FileConfig = z.infer<typeof fileSchema>
 
@@ -48,10 +86,16 @@ export interface Config {
   readonly machineName: string
   readonly memberName: string
   readonly approve: 'ask' | 'all'
+  readonly checkpoints: 'author' | 'all'
   readonly logLevel: string
   readonly reserveBytes: number
   readonly freeSpaceFloorBytes: number
   readonly quotaBytesPerDay: number
+  /** Absolute paths by name. */
+  readonly assets: Readonly<Record<string, string>>
+  readonly owner: OwnerRules
+  /** Programs beside which no work is done. */
+  readonly exclusivePrograms: readonly string[]
   /** Why this agent takes no work, such as serving an invite; absent for an ordinary one. */
   readonly serveOnly: string | undefined
 }
@@ -71,12 +115,36 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     machineName: config.machineName ?? (cut(hostname()) || 'machine'),
     memberName: config.memberName ?? (cut(userName()) || 'member'),
     approve: config.approve ?? 'ask',
+    checkpoints: config.checkpoints ?? 'author',
     logLevel: config.logLevel ?? 'info',
     reserveBytes: config.reserve ?? LIMITS.reserveBytes,
     freeSpaceFloorBytes: config.freeSpace ?? LIMITS.freeSpaceFloorBytes,
     quotaBytesPerDay: config.quota ?? LIMITS.quotaBytesPerDay,
+    assets: placesOf(config.assets ?? {}, home),
+    owner: rulesFrom(config.owner ?? {}),
+    exclusivePrograms: config.owner?.exclusivePrograms ?? [],
     serveOnly: environment['HYPERSWEEP_SERVE_ONLY'] || undefined
   })
+}
+
+/** `~/` is the folder of whoever runs the agent; what is not absolute is found from the home. */
+function placesOf(assets: Readonly<Record<string, string>>, home: string): Readonly<Record<string, string>> {
+  const placeOf = (path: string) => (/^~(?=[/\\]|$)/.test(path) ? join(homedir(), path.slice(1)) : resolve(home, path))
+  return Object.fromEntries(Object.entries(assets).map(([asset, path]) => [asset, placeOf(path)]))
+}
+
+function rulesFrom(owner: NonNullable<FileConfig['owner']>): OwnerRules {
+  const { reserve, schedule, onlyWhenIdle, maxTemperature, packing, onBattery, quiet, grace } = owner
+  return {
+    packing: packing ?? OWNER_DEFAULTS.packing,
+    worksOnBattery: onBattery === 'work',
+    quietMs: quiet ?? OWNER_DEFAULTS.quietMs,
+    graceMs: grace ?? OWNER_DEFAULTS.graceMs,
+    ...(reserve === undefined ? {} : { reserveBytes: reserve }),
+    ...(schedule === undefined ? {} : { schedule: schedule.flatMap(spans => spans ?? []) }),
+    ...(onlyWhenIdle === undefined ? {} : { onlyWhenIdleMs: onlyWhenIdle }),
+    ...(maxTemperature === undefined ? {} : { maxTemperatureC: maxTemperature })
+  }
 }
 
 /** Keeps what a pool needs to be found again: its own DHT and this machine's port. Other keys of the file stay. */
@@ -131,6 +199,7 @@ function readEnvironment(environment: Readonly<Record<string, string | undefined
     machineName: of('MACHINE_NAME'),
     memberName: of('MEMBER_NAME'),
     approve: of('APPROVE'),
+    checkpoints: of('CHECKPOINTS'),
     logLevel: of('LOG_LEVEL'),
     reserve: of('RESERVE'),
     freeSpace: of('FREE_SPACE'),

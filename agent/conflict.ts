@@ -5,7 +5,7 @@
  * compute it from what both know: the claims, and how far each says that it is.
  * Invariant: of two machines with the same facts at most one gives way.
  */
-import { idOf, isBackup, LIMITS, type Pool } from '#protocol'
+import { claimOrder, isBackup, LIMITS, type Pool } from '#protocol'
 import { activeMachines, type Charge, type Local } from './local.js'
 import { type Progress, progressOf } from './progress.js'
 
@@ -88,6 +88,6 @@ function rivals(pool: Pool, local: Local, charge: Charge, nowMs: number): Side[]
 function isBehind(charge: Charge, own: Side, rival: Side): boolean {
   if (own.attempt !== rival.attempt) return own.attempt > rival.attempt
   const weight = (machine: string) =>
-    idOf('claim', { sweep: charge.sweep, trial: charge.trial, attempt: own.attempt, machine })
+    claimOrder({ sweep: charge.sweep, trial: charge.trial, attempt: own.attempt, machine })
   return weight(own.machine) > weight(rival.machine)
 }

@@ -1,38 +1,98 @@
 /**
  * Pick: which open trial a device takes (rule C1).
  *
- * Invariant: machines that hear each other and know the same take different trials, for each trial has one first
+ * The largest that fits comes first, so that large devices are not spent on what a small one could train. Among those
+ * of about one size machines that hear each other and know the same take different ones, for each trial has one first
  * machine.
  */
-import { freshTrials, LIMITS, rankOf, reopenedTrials, type Sweep } from '#protocol'
+import { demandOf, fitOfTrial, freshTrials, LIMITS, rankOf, reopenedTrials, type Sweep } from '#protocol'
 import { type Choice, fits, rivalsFor } from './choice.js'
-import type { Local } from './local.js'
+import { trialId } from './local.js'
 
-/** Returns the open trial for which the fewest other machines rank higher; equal ones in order. */
+/** Trials whose needs differ by less count as equally large: what is learned is no more exact than that. */
+const SIZE_STEP_BYTES = 2 * 2 ** 30
+/** A trial that so many later ones have overtaken is the next, however small. */
+const OVERTAKEN_MAX = 64
+
+interface Candidate {
+  readonly trial: number
+  readonly isOvertaken: boolean
+  readonly size: number
+}
+
+/** Returns the open trial to take: of the largest that fit the one for which the fewest others rank higher. */
 export function bestOpenTrial(choice: Choice, sweep: Sweep): number | undefined {
-  const { pool, local } = choice
   const others = rivalsFor(choice, sweep)
-  let best: { trial: number; rank: number } | undefined
-  for (const trial of [...reopenedTrials(pool, sweep), ...freshTrials(sweep, LIMITS.openTrialsConsidered)]) {
-    if (!fits(choice, sweep, trial) || isBetterElsewhere(local, sweep, trial, others)) continue
-    const rank = rankOf({ sweep: sweep.id, trial, machine: local.machine }, others, best?.rank)
-    if (!best || rank < best.rank) best = { trial, rank }
-    // Nobody is before the first, and each rank costs a hash for every machine.
-    if (rank === 0) break
+  const fresh = freshTrials(sweep, LIMITS.openTrialsConsidered)
+  const best = bestOf(choice, sweep, [...reopenedTrials(choice.pool, sweep), ...fresh], others)
+  if (best !== undefined || fresh.length < LIMITS.openTrialsConsidered) return best
+  // A small device among large trials has further to look.
+  return bestOf(choice, sweep, freshTrials(sweep, LIMITS.trialsPerSweep).slice(fresh.length), others)
+}
+
+function bestOf(
+  choice: Choice,
+  sweep: Sweep,
+  trials: readonly number[],
+  others: readonly string[]
+): number | undefined {
+  const rivals = eligibleAmong(choice, sweep, others)
+  let best: (Candidate & { readonly rank: number }) | undefined
+  for (const trial of trials) {
+    if (!fits(choice, sweep, trial) || isBetterElsewhere(choice, sweep, trial, others)) continue
+    const candidate = candidateOf(choice, sweep, trial)
+    const order = best ? compare(candidate, best) : -1
+    // Each rank costs a hash for every machine, and nobody is before the first.
+    if (best && (order > 0 || (order === 0 && best.rank === 0))) continue
+    const about = { sweep: sweep.id, trial, machine: choice.local.machine }
+    const rank = rankOf(about, rivals(trial), order === 0 ? best?.rank : undefined)
+    if (order < 0 || rank < (best?.rank ?? 0)) best = { ...candidate, rank }
   }
   return best?.trial
 }
 
-/** A machine at which the trial failed leaves it to one where it did not, if it hears one that could take it (C9). */
-function isBetterElsewhere(local: Local, sweep: Sweep, trial: number, others: readonly string[]): boolean {
-  const { failures = [], tooSmallBytes = 0 } = sweep.trials.get(trial)?.standing ?? {}
-  const failedAt = new Set(failures.map(result => result.machine))
-  if (!failedAt.has(local.machine)) return false
-  return others.some(other => !failedAt.has(other) && hasRoom(local, other, tooSmallBytes))
+function candidateOf({ pool, device }: Choice, sweep: Sweep, trial: number): Candidate {
+  const size = Math.floor(demandOf(pool, sweep, trial, device).bytes / SIZE_STEP_BYTES)
+  const isFresh = !sweep.trials.has(trial)
+  return { trial, isOvertaken: isFresh && trial + OVERTAKEN_MAX < sweep.trials.size, size }
 }
 
-/** True when another machine has a device that works and is larger than what was too small. */
-function hasRoom(local: Local, machine: string, tooSmallBytes: number): boolean {
+/** Below 0: a goes first. 0: their ranks decide. */
+function compare(a: Candidate, b: Candidate): number {
+  return Number(b.isOvertaken) - Number(a.isOvertaken) || b.size - a.size
+}
+
+/** Who could take a trial, too: machines with a device that it fits. Equal needs are looked up once. */
+function eligibleAmong(choice: Choice, sweep: Sweep, others: readonly string[]): (trial: number) => readonly string[] {
+  const byNeed = new Map<string, readonly string[]>()
+  return trial => {
+    const { bytes } = demandOf(choice.pool, sweep, trial, choice.device)
+    const need = `${bytes} ${sweep.trials.get(trial)?.standing.tooSmallBytes ?? 0}`
+    const known = byNeed.get(need)
+    if (known) return known
+    const eligible = others.filter(machine => hasRoom(choice, sweep, trial, machine))
+    byNeed.set(need, eligible)
+    return eligible
+  }
+}
+
+/**
+ * A machine at which the trial failed leaves it to one where it did not, if it hears one that could take it (C9). Not
+ * for longer than a lease: the other may have more to do, or know of an end that never came here.
+ */
+function isBetterElsewhere(choice: Choice, sweep: Sweep, trial: number, others: readonly string[]): boolean {
+  const { local, nowMs } = choice
+  const { failures = [] } = sweep.trials.get(trial)?.standing ?? {}
+  const failedAt = new Set(failures.map(result => result.machine))
+  if (!failedAt.has(local.machine)) return false
+  const waitedMs = nowMs - (local.openSinceMs.get(trialId(sweep.id, trial)) ?? nowMs)
+  if (waitedMs >= (sweep.submission?.spec.leaseMs ?? LIMITS.leaseMs)) return false
+  return others.some(other => !failedAt.has(other) && hasRoom(choice, sweep, trial, other))
+}
+
+/** True when another machine says that it has a device that works and that the trial fits, busy or not. */
+function hasRoom({ pool, local }: Choice, sweep: Sweep, trial: number, machine: string): boolean {
   const devices = local.peers.get(machine)?.beat.devices ?? []
-  return devices.some(device => device.fault === undefined && device.memoryBytes > tooSmallBytes)
+  // What is used of it may be an attempt that ends soon.
+  return devices.some(({ freeBytes: _, ...device }) => fitOfTrial(pool, sweep, trial, device).fits)
 }

@@ -5,12 +5,16 @@
  * carries its steps out. The rules' numbers (C1 to C11) are those of docs/protocol.md.
  */
 import {
+  checkpointOf,
   claimedTrials,
   type Device,
+  fitOfTrial,
   isBackup,
   LIMITS,
+  machineOf,
   type Pool,
   parametersOf,
+  type Submission,
   type Sweep,
   settleMs,
   sweepStateOf,
@@ -19,19 +23,32 @@ import {
 import { slowestWorthBacking } from './backup.js'
 import { accepts, type Choice, claim } from './choice.js'
 import { givesWay } from './conflict.js'
-import { activeMachines, attemptId, type Charge, isApproved, isOut, type Local, pausedReason } from './local.js'
+import {
+  activeMachines,
+  attemptId,
+  type Charge,
+  isApproved,
+  isHeardOf,
+  isOut,
+  type Local,
+  pausedReason,
+  subject
+} from './local.js'
+import { deviceHold, devicesNow, type Hold, machineHold } from './owner.js'
+import { besidePromises, hasSeat, isOverMemory } from './packing.js'
 import { bestOpenTrial } from './pick.js'
 import { abandonedTrial } from './reclaim.js'
+import { isLookedAt, lacking, packagesToLookFor } from './requirements.js'
 import type { Step } from './step.js'
 
 /** Returns what to do now, in order. Cost: the unfinished trials of running sweeps, not the finished ones. */
 export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
   if (isOut(pool, local.machine)) return [...local.charges.values()].flatMap(leave)
   const running = sweepsInOrder(pool).filter(sweep => sweepStateOf(pool, sweep) === 'running')
-  const steps: Step[] = [...wantBundles(running, local)]
+  const steps: Step[] = [...wantBundles(running, local), ...lookForPackages(running, local, nowMs)]
   for (const charge of local.charges.values()) steps.push(...advance(pool, local, charge, nowMs))
   const charges = [...local.charges.values()]
-  const idle = idleDevices(pool, local)
+  const idle = seatsNow(pool, local, nowMs)
   for (const step of ownLeftOvers(running, local, idle, nowMs)) {
     steps.push(step)
     if (step.do !== 'resume') continue
@@ -46,7 +63,8 @@ export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
   for (const device of idle) {
     const taken = new Set(charges.map(charge => charge.id))
     const hasBackup = charges.some(charge => charge.backup)
-    const chosen = choose({ pool, local, sweeps, device, taken, hasBackup, nowMs })
+    const isShared = charges.some(charge => charge.device === device.id)
+    const chosen = choose({ pool, local, sweeps, device, isShared, taken, hasBackup, nowMs })
     if (!chosen) continue
     charges.push(chosen.charge)
     steps.push(chosen)
@@ -66,10 +84,14 @@ function leave(charge: Charge): Step[] {
   }
 }
 
-/** A paused machine has none: what it holds without working on it goes back to the others. */
-function idleDevices(pool: Pool, local: Local): Device[] {
-  if (pausedReason(pool, local) !== undefined) return []
-  return local.devices.filter(device => !local.charges.has(device.id) && device.fault === undefined)
+/**
+ * The devices that could take an attempt, with what is free of them beside what their attempts were promised. A paused
+ * machine has none: what it holds without working on it goes back to the others.
+ */
+function seatsNow(pool: Pool, local: Local, nowMs: number): Device[] {
+  if (pausedReason(pool, local, nowMs) !== undefined) return []
+  const able = devicesNow(local, nowMs).filter(({ fault, hold }) => fault === undefined && hold === undefined)
+  return able.filter(device => hasSeat(local, device)).map(device => besidePromises(local, device))
 }
 
 /** Bundles of running sweeps that the owner approved are fetched before any trial is claimed. */
@@ -81,12 +103,22 @@ function wantBundles(running: readonly Sweep[], local: Local): Step[] {
   })
 }
 
+/** What approved sweeps require of Python is known before any of their trials is claimed. */
+function lookForPackages(running: readonly Sweep[], local: Local, nowMs: number): Step[] {
+  const packages = packagesToLookFor(running, local, nowMs)
+  return packages.length === 0 ? [] : [{ do: 'look', packages }]
+}
+
 /** A charge goes on: a claim settles or is lost (C3), an attempt of a stopped sweep ends. */
 function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[] {
   const sweep = pool.sweeps.get(charge.sweep)
   const standing = sweep?.trials.get(charge.trial)?.standing
   const isOver = sweep?.stop !== undefined
   if (charge.phase === 'running' && isOver) return [{ do: 'stop', charge, reason: 'sweep-stopped' }]
+  const hold = holdOf(local, charge, nowMs)
+  if (charge.phase === 'running' && hold?.evicts)
+    return [{ do: 'stop', charge, reason: 'owner', graceMs: local.rules.graceMs }]
+  if (charge.phase === 'running' && isOverMemory(local, charge)) return [{ do: 'stop', charge, reason: 'over-memory' }]
   if (charge.phase === 'running')
     return givesWay(pool, local, charge, nowMs) ? [{ do: 'stop', charge, reason: 'lost-claim' }] : []
   if (charge.phase === 'stopping' || !sweep?.submission) return []
@@ -98,15 +130,72 @@ function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[
   if (!isMine || isOver) return [{ do: 'free', charge }]
   const bundle = local.bundles.get(sweep.submission.bundle.digest)
   if (typeof bundle === 'object' || local.diskTrouble !== undefined) {
-    const about = { sweep: charge.sweep, trial: charge.trial, attempt: charge.attempt }
-    return [
-      { do: 'free', charge },
-      { do: 'append', draft: { kind: 'trial-released', ...about, reason: 'unable' } }
-    ]
+    return giveBack(charge, 'unable')
   }
+  if (hold) return giveBack(charge, 'owner')
+  const beginning = beginningOf(pool, local, { sweep, charge, nowMs })
+  if (typeof beginning === 'object') return [beginning]
   if (!charge.resume && nowMs - charge.sinceMs < settlingMs(pool, local, charge, nowMs)) return []
-  if (bundle !== 'ready') return []
-  return [{ do: 'start', charge, submission: sweep.submission, parameters: parametersOf(sweep, charge.trial) }]
+  // After a restart it is not known at once what is here.
+  const { spec } = sweep.submission
+  if (bundle !== 'ready' || beginning === 'not yet' || !isLookedAt(local, spec)) return []
+  if (lacking(local, spec) !== undefined) return giveBack(charge, 'unable')
+  if (!hasRoomNow(pool, local, sweep, charge)) return giveBack(charge, 'unable')
+  const parameters = parametersOf(sweep, charge.trial)
+  return [{ do: 'start', charge, submission: sweep.submission, parameters, hasCheckpoint: beginning === 'checkpoint' }]
+}
+
+/**
+ * Where a claimed attempt begins (C7): at the checkpoint of whoever gave its trial back, once that is here; anew when
+ * there is none, it cannot be had, or its machine is gone. Fetched while the claim settles.
+ */
+function beginningOf(
+  pool: Pool,
+  local: Local,
+  { sweep, charge, nowMs }: { readonly sweep: Sweep; readonly charge: Charge; readonly nowMs: number }
+): 'anew' | 'checkpoint' | 'not yet' | (Step & { do: 'fetch' }) {
+  const { trials, submission } = sweep
+  const trial = trials.get(charge.trial)
+  const found = trial && checkpointOf(trial)
+  // An attempt that goes on after a restart has its own. Of a sweep that is not approved nothing at all is fetched.
+  if (charge.resume || !found || !submission || !isApproved(local, submission)) return 'anew'
+  if (!isTrusted(pool, local, submission, found.machine)) return 'anew'
+  const state = local.bundles.get(charge.id)
+  if (state === 'ready') return 'checkpoint'
+  const isLate = nowMs - charge.sinceMs >= LIMITS.checkpointFetchMs
+  if (typeof state === 'object' || isLate || !isHeardOf(local, found.machine, nowMs)) return 'anew'
+  return state === 'wanted' ? 'not yet' : { do: 'fetch', bundle: found.bundle, attempt: charge.id }
+}
+
+/**
+ * A checkpoint is what a program made, and a program that loads pickles runs what is in it: an approval of the sweep's
+ * code covers what its author sends, and nobody else's machine.
+ */
+function isTrusted(pool: Pool, local: Local, submission: Submission, machine: string): boolean {
+  if (local.approveAll || local.checkpointsOf === 'all') return true
+  const member = machineOf(pool, machine)?.member
+  if (member === undefined) return false
+  return member === submission.member || member === machineOf(pool, local.machine)?.member
+}
+
+/** Why the device of a charge is wanted back. */
+function holdOf(local: Local, { device: id }: Charge, nowMs: number): Hold | undefined {
+  const device = local.devices.find(each => each.id === id)
+  return machineHold(local, nowMs) ?? (device && deviceHold(local, device, nowMs))
+}
+
+/** A claim that will not be worked on goes back at once, so that nobody waits. */
+function giveBack(charge: Charge, reason: 'owner' | 'unable'): Step[] {
+  return [
+    { do: 'free', charge },
+    { do: 'append', draft: { kind: 'trial-released', ...subject(charge), reason } }
+  ]
+}
+
+/** Looks at the device once more, right before the start: since the claim somebody may have taken its memory. */
+function hasRoomNow(pool: Pool, local: Local, sweep: Sweep, charge: Charge): boolean {
+  const device = local.devices.find(each => each.id === charge.device)
+  return device !== undefined && fitOfTrial(pool, sweep, charge.trial, besidePromises(local, device, charge)).fits
 }
 
 /**

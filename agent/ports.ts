@@ -11,15 +11,36 @@ import type {
   Device,
   Draft,
   FailureClass,
+  OomKind,
   Parameters,
   Place,
   Pool,
-  SweepSpec
+  SweepSpec,
+  Usage
 } from '#protocol'
 
 export type { Device }
 
+/** A process that uses a device. Absent fields are unknown, never 0. */
+export interface DeviceProcess {
+  readonly pid: number
+  readonly memoryBytes?: number
+  /** Its share of the device's time, 0 to 1. */
+  readonly utilisation?: number
+}
+
+/** One look at a device: what peers may know of it, and what stays on this machine. */
+export interface Reading {
+  readonly device: Device
+  /** Absent where the system does not tell who uses the device. */
+  readonly processes?: readonly DeviceProcess[]
+  /** A screen hangs on it. */
+  readonly hasDisplay?: boolean
+}
+
 export interface Probe {
+  /** How long to wait between two looks at the devices, in ms: from now on. */
+  pace(pollMs: number): void
   /** Returns the environment that binds a program to one device, such as `CUDA_VISIBLE_DEVICES`. */
   environment(deviceId: string): Readonly<Record<string, string>>
   close(): Promise<void>
@@ -39,8 +60,12 @@ export interface AttemptSpec {
   readonly bundleDigest: string
   readonly device: string
   readonly environment: Readonly<Record<string, string>>
-  /** True when an earlier start of this very attempt may have left a checkpoint (rule C7). */
+  /** Where the assets are that the sweep requires, by name. Absent: none. */
+  readonly assets?: Readonly<Record<string, string>>
+  /** True when the program finds a checkpoint: of an earlier start of this very attempt, or one that came here (C7). */
   readonly resume: boolean
+  /** Under which name `Bundles` has the checkpoint that came here; absent when there is none. */
+  readonly checkpoint?: string
 }
 
 /** A measured value of a running attempt. */
@@ -71,15 +96,34 @@ export interface Exit {
   readonly tail: string
   /** Where the full curve and more of the output were written down, if they could be. */
   readonly bulk?: BulkPlace
+  /** For `released`: what the program had saved, where others can fetch it. */
+  readonly checkpoint?: Bundle
+  /** What it took of its device. */
+  readonly usage?: Usage
+  /** For `oom`: what ran out, and what the program says that it held then. */
+  readonly oom?: { readonly kind: OomKind; readonly heldBytes?: number }
+  /** What the program did otherwise than its parameters say. */
+  readonly changed?: readonly string[]
 }
 
-export type StopReason = 'sweep-stopped' | 'agent-closing' | 'lost-claim' | 'released' | 'time-limit'
+/** `owner`: whoever owns the machine wants the device. `over-memory`: it takes what others there were promised. */
+export type StopReason =
+  | 'sweep-stopped'
+  | 'agent-closing'
+  | 'lost-claim'
+  | 'released'
+  | 'time-limit'
+  | 'owner'
+  | 'over-memory'
 
 export interface Runner {
   /** Starts an attempt. Its reports come as `onReport`, its end as exactly one `onExit`, also when it cannot start. */
   start(attempt: AttemptSpec): void
-  /** Asks for an end: SIGTERM, then SIGKILL after `LIMITS.stopGraceMs`. Unknown ids are ignored. */
-  stop(id: string, reason: StopReason): void
+  /**
+   * Asks for an end: SIGTERM, then SIGKILL after `graceMs`, `LIMITS.stopGraceMs` when absent. Asked again with less, it
+   * ends sooner. Unknown ids are ignored.
+   */
+  stop(id: string, reason: StopReason, graceMs?: number): void
 }
 
 /** Monotonic time for every decision; wall time for display alone. */
@@ -105,8 +149,19 @@ export interface Mesh {
 }
 
 export interface Bundles {
-  /** Asks for a bundle to be fetched, checked and unpacked. `onBundle` tells of its end. Asking again is harmless. */
-  want(bundle: Bundle): void
+  /**
+   * Asks for a bundle to be fetched, checked and unpacked. `onBundle` tells of its end. Asking again is harmless.
+   *
+   * `attempt`: the id of the one attempt that the bundle, a checkpoint, is for; it is told of under that id.
+   */
+  want(bundle: Bundle, attempt?: string): void
+  /** A checkpoint is not waited for any more: nothing is told of it from now on, and what came of it is removed. */
+  forget(attempt: string): void
+}
+
+export interface Packages {
+  /** Asks which of some Python packages this machine finds. `onPackages` tells of each, also when asking fails. */
+  look(names: readonly string[]): void
 }
 
 /** What must survive a crash of this machine. Every call is on disk, fsynced, when it returns. */
@@ -116,6 +171,15 @@ export interface Keeper {
   /** A result, before the attempt counts as finished (rule L8). */
   saveResult(id: string, draft: Draft): void
   dropResult(id: string): void
+  /** All pauses of this machine, instead of those before. */
+  savePauses(pauses: readonly KeptPause[]): void
+}
+
+/** A pause as it outlives a process. */
+export interface KeptPause {
+  readonly device?: string
+  /** Wall clock, ms since 1970; absent: until it is resumed. */
+  readonly untilWallMs?: number
 }
 
 export interface Kept {
@@ -123,4 +187,5 @@ export interface Kept {
   readonly results: readonly { readonly id: string; readonly draft: Draft }[]
   /** Ids of attempts that left a checkpoint. */
   readonly checkpoints: readonly string[]
+  readonly pauses: readonly KeptPause[]
 }

@@ -50,18 +50,23 @@ function isSilent({ pool, local, nowMs }: Choice, { sweep, trial, standing, near
   // A machine that was removed has no lease: it may train on, and what it writes never counts.
   const waitedFor = holders.filter(({ holder }) => !isOut(pool, holder))
   if (waitedFor.length === 0) return true
-  const isIsolated = near.every(machine => waitedFor.some(({ holder }) => holder === machine))
+  const isIsolated = near.length === 0
   const heardMs = waitedFor.map(held => heardOfMs(local, held, { sweep: sweep.id, trial, nowMs }))
   const sinceMs = Math.max(...heardMs, local.steadySinceMs, isIsolated ? 0 : local.connectedSinceMs)
   return nowMs - sinceMs >= patienceMs(leaseMs, standing.attempt, isIsolated)
 }
 
-/** When a holder was last heard of in any way; at the earliest when its claim was first seen here. */
+/**
+ * When an attempt last gave a sign of life. Whoever is heard speaks for itself: what it does not name it does not have
+ * in hand, since it lies, or knows of an end that never came here. Of whoever is not heard, any news will do.
+ */
 function heardOfMs(
   local: Local,
   { attempt, holder }: Held,
   { sweep, trial, nowMs }: { sweep: string; trial: number; nowMs: number }
 ): number {
-  const seenMs = local.claimSeenMs.get(attemptId(sweep, trial, attempt)) ?? nowMs
-  return Math.max(seenMs, local.peers.get(holder)?.heardMs ?? 0, local.heardOfMs.get(holder) ?? 0)
+  const signMs = local.signOfLifeMs.get(attemptId(sweep, trial, attempt)) ?? nowMs
+  const { heardMs = 0 } = local.peers.get(holder) ?? {}
+  if (nowMs - heardMs <= LIMITS.presenceAwayMs) return signMs
+  return Math.max(signMs, heardMs, local.heardOfMs.get(holder) ?? 0)
 }

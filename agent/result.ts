@@ -25,11 +25,29 @@ export function resultOf(charge: Charge, exit: Exit, parameters: Parameters, dev
     metrics: exit.metrics,
     curve: exit.curve.map(([step, value]): [number, number] => [step, value]),
     seconds: exit.seconds,
-    device: { id: charge.device, model: device?.model ?? 'unknown', memoryBytes: device?.memoryBytes ?? 0 },
+    device: {
+      id: charge.device,
+      model: device?.model ?? 'unknown',
+      memoryBytes: device?.memoryBytes ?? 0,
+      ...(device ? { vendor: device.vendor } : {})
+    },
+    ...(exit.usage === undefined ? {} : { usage: exit.usage }),
+    ...(exit.class === 'oom' ? { oom: oomOf(exit, device) } : {}),
+    ...(exit.changed === undefined ? {} : { changed: [...exit.changed] }),
     ...(exit.message ? { message: exit.message } : {}),
     ...(failed && exit.tail ? { tail: exit.tail } : {}),
     ...(exit.bulk === undefined ? {} : { bulk: exit.bulk })
   })
+}
+
+/** How much was too little: the whole device, or what the attempt held when others had the rest. */
+function oomOf({ oom, usage }: Exit, device: Device | undefined): NonNullable<Finished['oom']> {
+  const kind = oom?.kind ?? 'intrinsic'
+  const heldBytes = Math.max(oom?.heldBytes ?? 0, usage?.peakBytes ?? 0)
+  // The processor's memory is the machine's own.
+  if (kind === 'intrinsic' || device?.vendor === 'cpu')
+    return { kind: 'intrinsic', bytes: device?.memoryBytes ?? heldBytes }
+  return { kind, bytes: heldBytes }
 }
 
 /** What tells least goes first: the output's end, then every other point of the curve, then all metrics. */

@@ -10,14 +10,23 @@ import { type Device, type Draft, LIMITS, type Pool, PoolError } from '#protocol
 import { type Agent, type AgentOptions, createAgent } from './agent.js'
 import { realClock } from './clock.js'
 import type { Config } from './config.js'
+import { watchAssets } from './desk/assets.js'
+import { watchDesk } from './desk/desk.js'
+import { openPackages } from './desk/packages.js'
+import { createMeter } from './gpu/meter.js'
 import { openProbe } from './gpu/probe.js'
+import { createProcessTree } from './gpu/process-tree.js'
 import { createInvites } from './invites.js'
 import type { Logger } from './logger.js'
 import { type OpenMesh, openMesh } from './mesh/mesh.js'
 import { inviteText, openInviteServer } from './mesh/pairing.js'
+import { PACE_MS, reserveOf } from './owner.js'
+import { allowedOf } from './runner/environment.js'
+import { findInterpreter } from './runner/interpreter.js'
 import { createRunner, killOrphans } from './runner/runner.js'
 import { openBulk } from './store/bulk.js'
 import { openBundles } from './store/bundles.js'
+import { openCheckpointDrives } from './store/checkpoint-drives.js'
 import { markCleanStop, takeCleanStop } from './store/clean-stop.js'
 import { type Disk, openDisk } from './store/disk.js'
 import { type Identity, isMembersMachine, type Membership } from './store/identity.js'
@@ -25,10 +34,11 @@ import { type FileKeeper, openKeeper } from './store/keeper.js'
 import { openSharedLog, type SharedLog } from './store/shared-log.js'
 import { openStore, type Store } from './store/store.js'
 
-/** How often the devices are asked how they are, in ms. */
-const PROBE_MS = 5000
 /** Longer than a program gets to end: whatever still runs then is left to the next start's clean-up. */
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
+
+/** How long a machine that stops waits for others to fetch what it gives back, in ms. */
+const HAND_OVER_MS = 8000
 
 /** How long a record may wait for room on the disk before whoever waits for it is told, in ms. */
 const RECORD_MS = 30_000
@@ -73,21 +83,15 @@ export async function openSession(options: SessionOptions) {
   await endOrphans(config.home, logger)
 
   const log = await openLog({ ...options, store, keeper, disk, lastLog, later })
-  const parts = { ...options, store, log, disk, agent: () => later.agent }
-  const { bundles, bulk, runner } = await openWork(parts)
+  const parts = { ...options, store, log, disk, later, agent: () => later.agent }
+  const { bundles, bulk, checkpointDrives, runner, meter } = await openWork(parts)
   const mesh = joinMesh(parts)
   later.mesh = mesh
-  const probe = await openProbe({
-    pollMs: PROBE_MS,
-    onDevices: devices => {
-      later.devices = devices
-      later.agent?.onDevices(devices)
-    },
-    log: (message, fields) => logger.warn(message, { ...fields })
-  })
+  const probe = await openDevices({ ...parts, meter })
   const inviter = await openInvites({ config, identity, membership, keeper, log, mesh, logger })
+  const packages = askPython(parts)
   const agent = createAgent(
-    { clock: realClock, log, mesh, runner, probe, keeper, bundles, note: logger.info },
+    { clock: realClock, log, mesh, runner, probe, keeper, bundles, packages, note: logger.info },
     agentOptions(options)
   )
   later.agent = agent
@@ -96,16 +100,23 @@ export async function openSession(options: SessionOptions) {
   disk.look()
   agent.begin()
   const ticking = setInterval(() => agent.onTick(), LIMITS.tickMs)
+  const desk = watchOwner(options, agent)
+  const assets = watchAssets({ paths: config.assets, onAssets: agent.onAssets })
 
   async function close(): Promise<void> {
     const deadline = realClock.now() + CLOSE_MS
     while (agent.close() > 0 && realClock.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+    // Nobody can fetch a checkpoint from a machine that is off.
+    if (isWorkAccepted(agent)) await checkpointDrives.handOver(Math.min(HAND_OVER_MS, deadline - realClock.now()))
     clearInterval(ticking)
+    desk.close()
+    assets.close()
+    packages.close()
     await runner.close()
     await inviter.close()
     await mesh.close()
     await probe.close()
-    await Promise.all([bundles.close(), bulk.close()])
+    await Promise.all([bundles.close(), bulk.close(), checkpointDrives.close()])
     const lastLog = await log.close()
     await store.close()
     await disk.close()
@@ -141,6 +152,33 @@ export async function openSession(options: SessionOptions) {
   }
 }
 
+/** True when another machine that is heard would run some sweep. */
+function isWorkAccepted({ local }: Agent): boolean {
+  return [...local.peers.values()].some(({ beat }) => beat.accepts.length > 0)
+}
+
+/** Lets the core hear of what the owner does with this computer. */
+function watchOwner({ config }: SessionOptions, { onDesk }: Pick<Agent, 'onDesk'>): { close(): void } {
+  return watchDesk({
+    exclusivePrograms: config.exclusivePrograms,
+    needsTouch: config.owner.onlyWhenIdleMs !== undefined,
+    onNews: onDesk,
+    date: () => new Date(realClock.wall()),
+    now: realClock.now
+  })
+}
+
+/** Lets the core hear which packages programs would find here. */
+function askPython({ logger, agent }: Pick<Parts, 'logger' | 'agent'>): ReturnType<typeof openPackages> {
+  const environment = allowedOf(process.env)
+  return openPackages({
+    environment,
+    interpreter: () => findInterpreter(environment),
+    onPackages: found => agent()?.onPackages(found),
+    note: logger.warn
+  })
+}
+
 /** The founding is the first thing that a founder writes, also when a crash kept it from doing so. */
 async function found(log: SharedLog, { membership, identity }: SessionOptions): Promise<void> {
   if (log.pool().founding || membership.founding.machine !== identity.machine) return
@@ -167,6 +205,8 @@ function agentOptions({ config, identity, version }: SessionOptions): AgentOptio
     platform: `${process.platform}-${process.arch}`,
     approveAll: config.approve === 'all',
     freeSpaceFloorBytes: config.freeSpaceFloorBytes,
+    rules: config.owner,
+    checkpointsOf: config.checkpoints,
     ...(config.serveOnly === undefined ? {} : { paused: config.serveOnly })
   }
 }
@@ -211,23 +251,52 @@ async function openWork({ config, membership, logger, store, disk, agent }: Part
     folder: join(config.home, 'bundles'),
     onBundle: (digest, state) => agent()?.onBundle(digest, state)
   })
+  const processes = createProcessTree()
+  const meter = createMeter({ ...processes, programs: () => runner.running(), now: realClock.now })
   const bulk = openBulk({ store, secret: membership.secret, home: config.home, note: logger.info })
+  const checkpointDrives = openCheckpointDrives({
+    store,
+    secret: membership.secret,
+    home: config.home,
+    note: logger.info
+  })
   const runner = createRunner({
     folder: join(config.home, ATTEMPTS),
     bundleFolder: bundles.folderOf,
     onReport: (id, report) => agent()?.onReport(id, report),
-    onExit: (id, exit) => agent()?.onExit(id, exit),
+    onExit: (id, exit) => {
+      const usage = meter.take(id)
+      agent()?.onExit(id, usage === undefined ? exit : { ...exit, usage })
+    },
     keep: bulk.write,
+    pack: checkpointDrives.pack,
     onDiskFault: disk.onFault,
     log: (message, fields) => logger.warn(message, { ...fields })
   })
-  return { bundles, bulk, runner }
+  return { bundles, bulk, checkpointDrives, runner, meter }
+}
+
+/** Brings the devices, and what attempts and others take of them, to the core. */
+function openDevices({ config, logger, later, meter }: Parts & { readonly meter: ReturnType<typeof createMeter> }) {
+  return openProbe({
+    pollMs: PACE_MS.waiting,
+    onReadings: readings => {
+      const devices = meter.note(readings)
+      later.devices = devices.map((device, n) => {
+        const reading = readings[n]
+        return reading ? { ...device, reservedBytes: reserveOf(reading, config.owner) } : device
+      })
+      later.agent?.onDevices(later.devices, meter.memoryOf)
+    },
+    log: (message, fields) => logger.warn(message, { ...fields })
+  })
 }
 
 type Parts = SessionOptions & {
   readonly store: Store
   readonly log: SharedLog
   readonly disk: Disk
+  readonly later: Later
   readonly agent: () => Agent | undefined
 }
 

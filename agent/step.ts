@@ -11,9 +11,19 @@ export type Step =
   | { readonly do: 'claim'; readonly charge: Charge; readonly draft: Draft }
   /** Occupy a device with an attempt that is this machine's already. */
   | { readonly do: 'resume'; readonly charge: Charge }
-  | { readonly do: 'start'; readonly charge: Charge; readonly submission: Submission; readonly parameters: Parameters }
-  | { readonly do: 'stop'; readonly charge: Charge; readonly reason: StopReason }
+  | {
+      readonly do: 'start'
+      readonly charge: Charge
+      readonly submission: Submission
+      readonly parameters: Parameters
+      /** The checkpoint of whoever gave the trial back is at hand (C7). */
+      readonly hasCheckpoint: boolean
+    }
+  | { readonly do: 'stop'; readonly charge: Charge; readonly reason: StopReason; readonly graceMs?: number }
   /** Give a device back: its claim did not hold, so nothing was trained. */
   | { readonly do: 'free'; readonly charge: Charge }
   | { readonly do: 'append'; readonly draft: Draft }
-  | { readonly do: 'fetch'; readonly bundle: Bundle }
+  /** `attempt`: the id of the one that the bundle, a checkpoint, is for. */
+  | { readonly do: 'fetch'; readonly bundle: Bundle; readonly attempt?: string }
+  /** Ask which of some Python packages this machine has. */
+  | { readonly do: 'look'; readonly packages: readonly string[] }

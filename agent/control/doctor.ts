@@ -4,9 +4,21 @@
 import { statSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { execa } from 'execa'
-import { type Attestation, type DoctorCheck, formatBytes, LIMITS, machineOf, type Pool, poolDigest } from '#protocol'
+import {
+  type Attestation,
+  type DoctorCheck,
+  formatBytes,
+  LIMITS,
+  machineOf,
+  type Pool,
+  poolDigest,
+  sweepStateOf,
+  sweepsInOrder
+} from '#protocol'
 import type { Agent } from '../agent.js'
-import { pausedReason } from '../local.js'
+import { realClock } from '../clock.js'
+import { isApproved, pausedReason } from '../local.js'
+import { unmet } from '../requirements.js'
 
 const MiB = 2 ** 20
 const GiB = 2 ** 30
@@ -58,6 +70,7 @@ export async function doctor(patient: Patient): Promise<DoctorCheck[]> {
     networkCheck(patient, work),
     devicesCheck(work),
     ...bundleChecks(work),
+    ...requiresChecks(work),
     logCheck(work.log),
     ...quotaChecks(work.log),
     ...frozenChecks(work.log),
@@ -128,7 +141,7 @@ function networkCheck(patient: Patient, { mesh, log, agent }: NonNullable<Patien
       hint: 'The others may be off. This machine goes on alone and merges later.'
     }
   }
-  const paused = pausedReason(log.pool(), agent.local)
+  const paused = pausedReason(log.pool(), agent.local, realClock.now())
   return {
     name: 'network',
     verdict: 'ok',
@@ -168,6 +181,23 @@ function bundleChecks({ agent }: NonNullable<Patient['work']>): DoctorCheck[] {
         ]
       : []
   )
+}
+
+function requiresChecks({ agent, log }: NonNullable<Patient['work']>): DoctorCheck[] {
+  return sweepsInOrder(log.pool()).flatMap(sweep => {
+    const { submission } = sweep
+    if (!submission || !isApproved(agent.local, submission) || sweepStateOf(log.pool(), sweep) !== 'running') return []
+    const missing = unmet(agent.local, submission.spec)
+    if (missing === undefined) return []
+    return [
+      {
+        name: 'requires',
+        verdict: 'warning' as const,
+        detail: `This machine takes no trials of ${submission.spec.name}: ${missing}.`,
+        hint: `Packages are looked for again after a while, or at once: \`hypersweep approve ${sweep.id.slice(0, 8)}\`.`
+      }
+    ]
+  })
 }
 
 function logCheck(log: DoctorLog): DoctorCheck {

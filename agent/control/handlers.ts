@@ -21,6 +21,7 @@ import {
   machinesView,
   type Pool,
   PoolError,
+  placementView,
   poolDigest,
   rankedTrials,
   type StatusView,
@@ -37,12 +38,14 @@ import {
 } from '#protocol'
 import type { Agent } from '../agent.js'
 import { attemptId, isApproved, pausedReason } from '../local.js'
+import { unmet } from '../requirements.js'
 import { type DoctorLog, doctor } from './doctor.js'
 import { type BulkSource, fetchLastOutput, fullTrial } from './full-trial.js'
+import { deviceNamed, pausesView } from './pauses-view.js'
 
 /** This machine at work in a pool, as far as requests need it. */
 export interface Work {
-  readonly agent: Pick<Agent, 'local' | 'beat' | 'approve'>
+  readonly agent: Pick<Agent, 'local' | 'beat' | 'approve' | 'pause' | 'resume'>
   readonly log: DoctorLog
   readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
   readonly bundles: { pack(folder: string): Promise<Bundle>; list(bundle: Bundle): Promise<Manifest> }
@@ -127,7 +130,10 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     },
     async trial(request) {
       const work = workOf(host)
-      const { sweep, view } = oneTrial(host, work, request)
+      const { sweep, view: told } = oneTrial(host, work, request)
+      const isOpen = told.state === 'waiting' || told.state === 'unplaceable' || told.state === 'running'
+      const placement = isOpen && placementView(work.log.pool(), sweep, told.trial, liveOf(host, work))
+      const view = placement ? { ...told, placement } : told
       return request.isFull ? fullTrial(work, work.log.pool(), sweep, view) : view
     },
     async best(request) {
@@ -141,6 +147,16 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     },
     logs: request => logsOf(host, workOf(host), request),
     overview: async request => overview(host, workOf(host), request.sweep),
+    async pause({ device, forMs, how }) {
+      const { agent } = workOf(host)
+      const ending = agent.pause({ device: device && deviceNamed(agent.local, device), forMs, how })
+      return pausesView(agent.local, host, ending)
+    },
+    async resume({ device }) {
+      const { agent } = workOf(host)
+      agent.resume(device && deviceNamed(agent.local, device))
+      return pausesView(agent.local, host, 0)
+    },
     doctor: async () => {
       const work = host.work()
       return doctor({ home: host.home, bootstrap: host.bootstrap, ...(work ? { work } : {}) })
@@ -183,7 +199,7 @@ function statusOf(host: Surroundings): StatusView {
     }
   const pool = work.log.pool()
   const { local } = work.agent
-  const paused = pausedReason(pool, local)
+  const paused = pausedReason(pool, local, host.now())
   const sweeps = sweepsInOrder(pool).filter(sweep => sweep.submission)
   const running = sweeps.filter(sweep => sweepStateOf(pool, sweep) === 'running')
   return {
@@ -259,10 +275,13 @@ function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>
   const submission = work.log.pool().sweeps.get(view.sweep)?.submission
   const state = local.bundles.get(view.bundle.digest)
   const bundleState = typeof state === 'object' ? state.fault : state
+  const isHere = submission && isApproved(local, submission)
+  const missing = isHere && view.state === 'running' ? unmet(local, submission.spec) : undefined
   return {
     ...view,
-    approval: submission && isApproved(local, submission) ? 'approved' : 'waiting',
-    ...(bundleState === undefined ? {} : { bundleState })
+    approval: isHere ? 'approved' : 'waiting',
+    ...(bundleState === undefined ? {} : { bundleState }),
+    ...(missing === undefined ? {} : { unmet: missing })
   }
 }
 

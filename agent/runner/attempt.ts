@@ -4,8 +4,9 @@
  * Owns the order of things: prepare, start, listen, end, clear, judge. Decides nothing that `judge` can decide.
  * Invariant: `exit` resolves exactly once, whatever fails on the way, and only after the process tree is gone.
  */
-import { type Bulk, type BulkPlace, LIMITS, PoolError } from '#protocol'
+import { type Bulk, type BulkPlace, type Bundle, LIMITS, PoolError } from '#protocol'
 import type { AttemptSpec, Exit, Report, StopReason } from '../ports.js'
+import { type Changes, createChanges } from './changes.js'
 import { expandCommand } from './command.js'
 import { allowedOf, type Environment, programEnvironment } from './environment.js'
 import { createHistory, type History, isDiverged, note } from './history.js'
@@ -27,12 +28,14 @@ const TIMER_MAX_MS = 2 ** 31 - 1
 
 export interface AttemptContext {
   readonly folder: string
-  readonly bundleFolder: (digest: string) => string
+  readonly bundleFolder: (name: string) => string
   readonly stopGraceMs: number
   readonly onReport: (report: Report) => void
   readonly onOutput: (text: string) => void
   /** Writes down what is too much for a result, before its end is told. Never rejects. */
   readonly keep: (bulk: Bulk) => Promise<BulkPlace | undefined>
+  /** Packs a checkpoint folder for others; nothing when it is empty or cannot be sent. Soon done, never rejects. */
+  readonly pack: (folder: string) => Promise<Bundle | undefined>
   /** The disk took something not. */
   readonly onDiskFault: (error: unknown) => void
   readonly log: (message: string, fields: object) => void
@@ -42,7 +45,7 @@ export interface RunningAttempt {
   /** Undefined before the program runs and when it could not be started. */
   program(): Program | undefined
   /** The first reason counts; after the program's end there is nothing to stop. */
-  stop(reason: StopReason): void
+  stop(reason: StopReason, graceMs?: number): void
   readonly exit: Promise<Exit>
 }
 
@@ -56,11 +59,16 @@ export function runAttempt(attempt: AttemptSpec, context: AttemptContext): Runni
     history: createHistory(attempt.spec.metric),
     printed: createReportReader(),
     written: createMetricsReader(workspace.metrics),
+    changes: createChanges(attempt.parameters),
     recent: '',
     seconds: 0,
     hasEnded: false
   }
-  return { program: () => state.program, stop: reason => stop(state, reason), exit: live(state) }
+  return {
+    program: () => state.program,
+    stop: (reason, graceMs) => stop(state, reason, graceMs),
+    exit: live(state)
+  }
 }
 
 interface State {
@@ -70,6 +78,7 @@ interface State {
   readonly history: History
   readonly printed: ReportReader
   readonly written: MetricsReader
+  readonly changes: Changes
   output?: OutputFile
   program?: Program
   reason?: NonNullable<Ending['reason']>
@@ -103,8 +112,19 @@ async function live(state: State): Promise<Exit> {
     ...(reason === undefined ? {} : { reason }),
     ...(timeLimitMs === undefined ? {} : { timeLimitMs })
   })
-  const bulk = exit.class === 'released' ? undefined : await keep(state)
-  return bulk === undefined ? exit : { ...exit, bulk }
+  const changed = state.changes.found()
+  const said = { ...exit, ...(changed.length === 0 ? {} : { changed }) }
+  if (exit.class === 'released') {
+    const checkpoint = await pack(state)
+    return { ...said, ...(checkpoint === undefined ? {} : { checkpoint }) }
+  }
+  const bulk = await keep(state)
+  return { ...said, ...(bulk === undefined ? {} : { bulk }) }
+}
+
+/** What the owner's wish ended is worth going on with; what another machine trains, or the disk ended, is not. */
+async function pack({ context, workspace, reason }: State): Promise<Bundle | undefined> {
+  return reason === 'owner' || reason === 'agent-closing' ? context.pack(workspace.checkpoint) : undefined
 }
 
 /** The result names its bulk block, so that is written first; an attempt that said nothing leaves none. */
@@ -121,7 +141,9 @@ async function run(state: State): Promise<RunEnd> {
   const { attempt, context, workspace } = state
   if (state.reason !== undefined) return {}
   const bundle = context.bundleFolder(attempt.bundleDigest)
-  await prepareWorkspace(workspace, { bundle, parameters: attempt.parameters, resume: attempt.resume })
+  const checkpoint = attempt.checkpoint === undefined ? undefined : context.bundleFolder(attempt.checkpoint)
+  const { parameters, resume } = attempt
+  await prepareWorkspace(workspace, { bundle, parameters, resume, ...(checkpoint ? { checkpoint } : {}) })
   if (attempt.resume) await recall(state)
   const allowed = allowedOf(process.env)
   const environment = programEnvironment(allowed, workspace, attempt)
@@ -214,6 +236,7 @@ function hearLines(state: State, lines: readonly Line[]): void {
   state.recent = endOf(state.recent + text, RECENT_CHARS)
   state.context.onOutput(text)
   for (const line of lines) {
+    state.changes.read(line.text)
     const report = state.printed.read(line)
     if (report !== undefined) hear(state, report)
   }
@@ -226,8 +249,8 @@ function hear(state: State, report: Report): void {
   if (isDiverged(state.history)) stop(state, 'diverged')
 }
 
-function stop(state: State, reason: NonNullable<Ending['reason']>): void {
-  if (state.hasEnded || state.program?.stop() === false) return
+function stop(state: State, reason: NonNullable<Ending['reason']>, graceMs?: number): void {
+  if (state.hasEnded || state.program?.stop(graceMs) === false) return
   state.reason ??= reason
 }
 

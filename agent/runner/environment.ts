@@ -2,8 +2,8 @@
  * Environment: what a program may know of the machine that runs it.
  *
  * Owns the list of variables that pass from the agent to a program, and the names by which a program finds its
- * parameters. Pure. A friend's program must not find its host's keys: what is not listed does not pass, and what is
- * named like a secret does not pass even when it is listed.
+ * parameters and assets. Pure. A friend's program must not find its host's keys: what is not listed does not pass, and
+ * what is named like a secret does not pass even when it is listed.
  */
 import type { ParameterValue } from '#protocol'
 import type { AttemptSpec } from '../ports.js'
@@ -84,7 +84,8 @@ export function programEnvironment(allowed: Environment, paths: ProgramPaths, at
   return {
     ...allowed,
     ...HABITS,
-    ...parameterVariables(attempt),
+    ...variables('PARAM', Object.entries(attempt.parameters)),
+    ...variables('ASSET', Object.entries(attempt.assets ?? {})),
     HYPERSWEEP: '1',
     HYPERSWEEP_ATTEMPT_ID: attempt.id,
     HYPERSWEEP_SWEEP: attempt.sweep,
@@ -106,9 +107,9 @@ export function pythonText(value: ParameterValue): string {
   return String(value)
 }
 
-function parameterVariables({ parameters }: AttemptSpec): Environment {
-  const nameOf = (name: string) => `HYPERSWEEP_PARAM_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
-  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [nameOf(name), pythonText(value)]))
+function variables(kind: 'PARAM' | 'ASSET', values: readonly (readonly [string, ParameterValue])[]): Environment {
+  const nameOf = (name: string) => `HYPERSWEEP_${kind}_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
+  return Object.fromEntries(values.map(([name, value]) => [nameOf(name), pythonText(value)]))
 }
 
 function isAllowed(name: string): boolean {

@@ -6,9 +6,10 @@
  */
 import { didYouMean, type FailureClass, LIMITS } from '#protocol'
 import type { Exit, StopReason } from '../ports.js'
-import { causeOf, lastWordsOf } from './causes.js'
+import { type Cause, causeOf, lastWordsOf } from './causes.js'
 import { type History, thin } from './history.js'
 import { clean, endOf, startOf } from './lines.js'
+import { oomOf } from './oom.js'
 
 /** What is known of an attempt that has ended. */
 export interface Ending {
@@ -28,6 +29,7 @@ export interface Ending {
 interface Verdict {
   readonly class: Exit['class']
   readonly message?: string
+  readonly oom?: Exit['oom']
 }
 
 /** Returns how an attempt ended. */
@@ -38,6 +40,7 @@ export function judge(ending: Ending): Exit {
   return {
     class: verdict.class,
     ...(verdict.message === undefined ? {} : { message: sentence(verdict.message) }),
+    ...(verdict.oom === undefined ? {} : { oom: verdict.oom }),
     ...(value === undefined ? {} : { value }),
     ...(history.step === undefined ? {} : { step: history.step }),
     metrics: metricsOf(history),
@@ -67,6 +70,14 @@ function stopped(reason: StopReason, ending: Ending): Verdict {
       return { class: 'released', message: 'Another machine trains this trial, or has trained it.' }
     case 'released':
       return { class: 'released', message: 'This machine gave the trial back.' }
+    case 'owner':
+      return { class: 'released', message: 'Its owner wanted the device for something else.' }
+    case 'over-memory':
+      return {
+        class: 'oom',
+        message: 'It took more memory than it was promised, beside others on its device.',
+        oom: { kind: 'contention' }
+      }
     case 'time-limit':
       return { class: 'timeout', message: `The program ran longer than ${limitOf(ending)}, so it was stopped.` }
   }
@@ -94,16 +105,22 @@ const ENDED_FROM_OUTSIDE = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']
 function failed(ending: Ending): Verdict {
   const { signal, exitCode, output } = ending
   if (signal === 'SIGKILL' || exitCode === KILLED) {
-    return { class: 'oom', message: 'The program was killed from outside, most likely because memory ran out.' }
+    const message = "The program was killed from outside, most likely because the machine's memory ran out."
+    return { class: 'oom', message, oom: { kind: 'host' } }
   }
   if (signal !== undefined && ENDED_FROM_OUTSIDE.includes(signal)) {
     return { class: 'environment', message: `Something on this machine ended the program with ${signal}.` }
   }
   const how = signal === undefined ? `with exit code ${exitCode ?? 'unknown'}` : `by ${signal}`
   const cause = causeOf(output)
-  if (cause !== undefined) return { class: cause.class, message: causeMessage(cause.class, cause.isHost, cause.line) }
+  if (cause !== undefined) return causedBy(cause)
   const words = lastWordsOf(output)
   return { class: 'error', message: `The program ended ${how}${words === undefined ? '.' : `: ${words}`}` }
+}
+
+function causedBy({ class: kind, isHost, line }: Cause): Verdict {
+  const message = causeMessage(kind, isHost, line)
+  return kind === 'oom' ? { class: kind, message, oom: oomOf(line, isHost) } : { class: kind, message }
 }
 
 function causeMessage(kind: 'oom' | 'environment', isHost: boolean, line: string): string {

@@ -34,8 +34,11 @@ export interface Program {
   /** Absent when it could not be started. */
   readonly pid?: number
   readonly end: Promise<ProgramEnd>
-  /** SIGTERM to the whole tree, then SIGKILL. Asking twice changes nothing. Returns false when it has ended already. */
-  stop(): boolean
+  /**
+   * SIGTERM to the whole tree, then SIGKILL after `graceMs`. Asking again makes it sooner, never later. Returns false
+   * when it has ended already.
+   */
+  stop(graceMs?: number): boolean
 }
 
 /** Starts a program in a process group of its own. A program that cannot start has an `end` with a `fault`. */
@@ -45,6 +48,7 @@ export function startProgram(options: ProgramOptions): Program {
   child.stderr.on('data', options.onStderr)
   const { pid } = child
   let stopping: NodeJS.Timeout | undefined
+  let killAtMs = Number.POSITIVE_INFINITY
   let hasExited = false
 
   async function live(): Promise<ProgramEnd> {
@@ -56,11 +60,14 @@ export function startProgram(options: ProgramOptions): Program {
     return end
   }
 
-  function stop(): boolean {
+  function stop(graceMs = options.stopGraceMs): boolean {
     if (pid === undefined || hasExited) return false
-    if (stopping !== undefined) return true
-    stopping = setTimeout(() => killGroup(pid), options.stopGraceMs)
-    killGroup(pid, 'SIGTERM')
+    const atMs = performance.now() + graceMs
+    if (stopping === undefined) killGroup(pid, 'SIGTERM')
+    if (atMs >= killAtMs) return true
+    killAtMs = atMs
+    clearTimeout(stopping)
+    stopping = setTimeout(() => killGroup(pid), graceMs)
     return true
   }
 

@@ -4,7 +4,7 @@
  * Owns which attempts run, their folders and their ends. Knows nothing of trials to come or of other machines.
  * Invariant: each start has exactly one `onExit`, after which nothing more is told of that attempt.
  */
-import { type Bulk, type BulkPlace, invariant, LIMITS, PoolError } from '#protocol'
+import { type Bulk, type BulkPlace, type Bundle, invariant, LIMITS, PoolError } from '#protocol'
 import type { AttemptSpec, Exit, Report, Runner } from '../ports.js'
 import { type RunningAttempt, runAttempt } from './attempt.js'
 import { readOutput } from './output.js'
@@ -15,14 +15,16 @@ export { killOrphans } from './orphans.js'
 export interface RunnerOptions {
   /** Holds one folder for each attempt. */
   readonly folder: string
-  /** Returns the folder with a bundle's files: verified, unpacked, not to be written. */
-  readonly bundleFolder: (digest: string) => string
+  /** Returns the folder with a bundle's files: verified, unpacked, not to be written. A checkpoint's is taken away. */
+  readonly bundleFolder: (name: string) => string
   readonly onReport: (id: string, report: Report) => void
   readonly onExit: (id: string, exit: Exit) => void
   /** Told of whole lines, clean of control characters. */
   readonly onOutput?: (id: string, text: string) => void
   /** Writes down an attempt's full curve and more of its output, before its end is told. Never rejects. */
   readonly keep?: (bulk: Bulk) => Promise<BulkPlace | undefined>
+  /** Packs the checkpoint of an attempt that is given back, before its end is told. Soon done, never rejects. */
+  readonly pack?: (folder: string) => Promise<Bundle | undefined>
   /** The disk took something not: an attempt could not be prepared, or its output not be kept. */
   readonly onDiskFault?: (error: unknown) => void
   readonly log?: (message: string, fields: object) => void
@@ -31,8 +33,8 @@ export interface RunnerOptions {
 }
 
 export interface MachineRunner extends Runner {
-  /** Returns the programs that run now. */
-  running(): readonly { readonly id: string; readonly pid: number }[]
+  /** Returns the programs that run now, and the device that each was given. */
+  running(): readonly { readonly id: string; readonly device: string; readonly pid: number }[]
   /**
    * Returns the end of an attempt's output that is kept here, at most `LIMITS.outputBytes`, also after its end.
    *
@@ -48,7 +50,7 @@ const ID = /^[A-Za-z0-9-]{1,128}$/
 
 /** Returns a runner of real programs on this machine. */
 export function createRunner(options: RunnerOptions): MachineRunner {
-  const attempts = new Map<string, { run: RunningAttempt; end: Promise<void> }>()
+  const attempts = new Map<string, { run: RunningAttempt; device: string; end: Promise<void> }>()
   const log = options.log ?? (() => undefined)
   let isClosed = false
   let forgetting = Promise.resolve()
@@ -64,10 +66,11 @@ export function createRunner(options: RunnerOptions): MachineRunner {
       onReport: report => options.onReport(id, report),
       onOutput: text => options.onOutput?.(id, text),
       keep: async bulk => await options.keep?.(bulk),
+      pack: async folder => await options.pack?.(folder),
       onDiskFault: error => options.onDiskFault?.(error),
       log
     })
-    attempts.set(id, { run, end: run.exit.then(exit => finish(id, exit)) })
+    attempts.set(id, { run, device: attempt.device, end: run.exit.then(exit => finish(id, exit)) })
     if (isClosed) run.stop('agent-closing')
   }
 
@@ -95,14 +98,13 @@ export function createRunner(options: RunnerOptions): MachineRunner {
 
   return {
     start,
-    stop: (id, reason) => attempts.get(id)?.run.stop(reason),
-    running: () => [...attempts].flatMap(([id, { run }]) => runningOf(id, run)),
+    stop: (id, reason, graceMs) => attempts.get(id)?.run.stop(reason, graceMs),
+    running: () =>
+      [...attempts].flatMap(([id, { run, device }]) => {
+        const pid = run.program()?.pid
+        return pid === undefined ? [] : [{ id, device, pid }]
+      }),
     tail,
     close
   }
-}
-
-function runningOf(id: string, run: RunningAttempt): { id: string; pid: number }[] {
-  const pid = run.program()?.pid
-  return pid === undefined ? [] : [{ id, pid }]
 }

@@ -4,8 +4,8 @@
  * Owns the layout `<folder>/<id>/{work, checkpoint, parameters.json, metrics.jsonl, output.log}`: makes it, clears
  * it, and forgets the oldest. `work` is always a fresh copy of the bundle, never a link to it: the program may write.
  */
-import { chmod, constants, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { chmod, constants, cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import type { Parameters } from '#protocol'
 
 /** Attempts whose output and checkpoint are kept on this machine: some days of work to look back on. */
@@ -39,13 +39,16 @@ export function workspaceOf(folder: string, id: string): Workspace {
  *
  * @param bundle  Folder of the bundle's files. They are copied; where the file system can, without taking space.
  * @param resume  True keeps the checkpoint, the metrics and the output of the earlier start; false removes them.
+ * @param checkpoint  Folder of a checkpoint that came from elsewhere, if one did. It is moved, and is gone afterwards.
  * Errors:        those of the file system, such as `ENOSPC`.
  */
 export async function prepareWorkspace(
   workspace: Workspace,
-  { bundle, parameters, resume }: { bundle: string; parameters: Parameters; resume: boolean }
+  options: { bundle: string; parameters: Parameters; resume: boolean; checkpoint?: string }
 ): Promise<void> {
-  await removeTree(resume ? workspace.work : workspace.root)
+  const { bundle, parameters, resume, checkpoint } = options
+  await removeTree(resume && checkpoint === undefined ? workspace.work : workspace.root)
+  if (checkpoint !== undefined) await move(checkpoint, workspace.checkpoint)
   await mkdir(workspace.checkpoint, { recursive: true })
   await cp(bundle, workspace.work, { recursive: true, mode: constants.COPYFILE_FICLONE })
   await makeWritable(workspace.work)
@@ -66,6 +69,17 @@ export async function forgetOldest(folder: string, isKept: (id: string) => boole
   for (const { name } of aged.slice(ATTEMPTS_KEPT)) {
     // Asked again: it may have been started while others were removed.
     if (!isKept(name)) await removeTree(join(folder, name))
+  }
+}
+
+/** Where the two lie on different disks, copying is the only way. */
+async function move(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true })
+  try {
+    await rename(from, to)
+  } catch {
+    await cp(from, to, { recursive: true })
+    await removeTree(from)
   }
 }
 

@@ -3,66 +3,38 @@
  *
  * In a drive a file's content stands once, at `/files/<digest>`, whatever bundles hold it; a bundle is its manifest at
  * `/bundles/<digest>`. Nothing is unpacked before its hash is right, and nothing runs that was not unpacked here.
+ * A checkpoint is a bundle for one attempt, which takes its folder away; what is left of it in the store is cleared.
  */
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import b4a from 'b4a'
 import Hyperdrive from 'hyperdrive'
-import {
-  type Bundle,
-  type BundleFile,
-  bundleProblems,
-  bytesIn,
-  decodeManifest,
-  digestOf,
-  encodeManifest,
-  LIMITS,
-  type Manifest,
-  PoolError
-} from '#protocol'
+import { type Bundle, type BundleFile, decodeManifest, digestOf, type Manifest, PoolError } from '#protocol'
 import type { BundleState } from '../local.js'
+import { putFolder, readFolder } from './bundle-folder.js'
 import { diskError, diskFaultOf } from './disk-fault.js'
 import { makeFolder, syncFolder } from './files.js'
 import { bytesOf, hexOf, type Store } from './store.js'
 
-/** Folders and files that are never code: what tools leave behind, and what would carry secrets. */
-const LEFT_OUT = new Set([
-  '.git',
-  '.hg',
-  '.svn',
-  'node_modules',
-  '__pycache__',
-  '.venv',
-  'venv',
-  '.env',
-  '.mypy_cache',
-  '.pytest_cache',
-  '.ruff_cache',
-  '.ipynb_checkpoints',
-  '.idea',
-  '.vscode',
-  '.DS_Store',
-  'wandb',
-  'mlruns',
-  'lightning_logs',
-  '.hypersweep',
-  '.cache'
-])
-const IGNORE_FILE = '.hypersweepignore'
 /** How long a person who asks what is in a bundle waits for its list, in ms. */
 const LIST_MS = 5000
 /** How often a drive that has not arrived yet is asked again, in ms. */
 const RETRY_MS = 1000
+/** How long a checkpoint stays in the store once it is unpacked, in ms. */
+const SEEN_MS = 2000
+/** What is named otherwise is half a bundle, or a checkpoint whose attempt is no more. */
+const DIGEST = /^[0-9a-f]{64}$/
 /** The largest manifest: every path at its longest. */
 const MANIFEST_BYTES = 4 * 2 ** 20
 
 export interface BundlesOptions {
   readonly store: Store
   readonly secret: string
-  /** Where bundles are unpacked: one folder for each digest. */
+  /** Where bundles are unpacked: one folder for each digest, and one for each attempt that waits for a checkpoint. */
   readonly folder: string
-  readonly onBundle: (digest: string, state: BundleState) => void
+  /** `name`: a digest; for a checkpoint the attempt's id. */
+  readonly onBundle: (name: string, state: BundleState) => void
 }
 
 export type BundleStore = Awaited<ReturnType<typeof openBundles>>
@@ -74,10 +46,13 @@ export async function openBundles(options: BundlesOptions) {
   await own.ready()
   const drives = new Map<string, Hyperdrive>([[hexOf(own.key), own]])
   const wanted = new Set<string>()
+  /** Checkpoints on their way, by attempt: what gives their drive up. */
+  const coming = new Map<string, () => Promise<void>>()
   let isClosed = false
   makeFolder(options.folder)
+  for (const name of readdirSync(options.folder)) if (!DIGEST.test(name)) removeFolder(join(options.folder, name))
 
-  const folderOf = (digest: string) => join(options.folder, digest)
+  const folderOf = (name: string) => join(options.folder, name)
 
   async function driveOf(key: string): Promise<Hyperdrive> {
     const known = drives.get(key)
@@ -91,7 +66,7 @@ export async function openBundles(options: BundlesOptions) {
   /** Waits until the drive has a path: its first blocks may still be on their way. Nothing larger is ever fetched. */
   async function arrived(drive: Hyperdrive, path: string, bytesMax: number): Promise<Uint8Array> {
     for (;;) {
-      if (isClosed) throw new PoolError('BUNDLE_UNAVAILABLE', 'The agent is closing.')
+      if (isClosed || drive.core.closed) throw new PoolError('BUNDLE_UNAVAILABLE', 'Nobody waits for it any more.')
       const entry = drive.core.length > 0 ? await drive.entry(path) : null
       const bytes = entry?.value.blob?.byteLength ?? 0
       if (bytes > bytesMax) throw damaged(`${path} has ${bytes} bytes; ${bytesMax} is the most that it may have`)
@@ -110,8 +85,39 @@ export async function openBundles(options: BundlesOptions) {
 
   async function fetch(bundle: Bundle): Promise<void> {
     const target = folderOf(bundle.digest)
-    if (isUnpacked(target)) return
-    const drive = await driveOf(bundle.drive)
+    if (!isUnpacked(target)) await fetchFrom(await driveOf(bundle.drive), bundle, target)
+  }
+
+  async function fetchCheckpoint(bundle: Bundle, attempt: string): Promise<void> {
+    // Two would wait for each other: a drive is opened once at a time.
+    if (drives.has(bundle.drive)) throw damaged('a checkpoint has a drive of its own')
+    const drive = new Hyperdrive(options.store.session(), bytesOf(bundle.drive), { encryptionKey })
+    let isNew = false
+    const giveUp = async () => {
+      coming.delete(attempt)
+      // The copy in the store would stay for ever. Not to clear it costs room, and nothing else.
+      if (isNew && hasOwnContent(drive)) await drive.clearAll().catch(() => undefined)
+      await drive.close()
+    }
+    coming.set(attempt, giveUp)
+    try {
+      await drive.ready()
+      // Whatever drive or log a record may name, nothing is cleared that was here before.
+      isNew = drive.core.length === 0
+      await fetchFrom(drive, bundle, folderOf(attempt))
+    } finally {
+      // Whoever gave it waits until it sees that it is here.
+      setTimeout(
+        () =>
+          coming
+            .get(attempt)?.()
+            .catch(() => undefined),
+        SEEN_MS
+      ).unref()
+    }
+  }
+
+  async function fetchFrom(drive: Hyperdrive, bundle: Bundle, target: string): Promise<void> {
     const files = await manifestOf(drive, bundle)
     const partial = `${target}.partial`
     try {
@@ -119,7 +125,7 @@ export async function openBundles(options: BundlesOptions) {
       await rename(partial, target)
     } catch (error) {
       // Half a bundle on a full disk only takes room from what matters more.
-      rmSync(partial, { recursive: true, force: true })
+      removeFolder(partial)
       throw error
     }
     syncFolder(options.folder)
@@ -127,7 +133,7 @@ export async function openBundles(options: BundlesOptions) {
 
   /** Every file and every folder is on disk when this ends: the rename that follows says that all is there. */
   async function unpack(folder: string, drive: Hyperdrive, files: Manifest): Promise<void> {
-    rmSync(folder, { recursive: true, force: true })
+    removeFolder(folder)
     const folders = new Set([folder])
     await mkdir(folder, { recursive: true, mode: 0o700 })
     for (const file of files) {
@@ -137,28 +143,36 @@ export async function openBundles(options: BundlesOptions) {
     for (const path of folders) syncFolder(path)
   }
 
-  /** What is content-addressed is the same for ever: it is put once. */
-  async function put(path: string, content: Uint8Array): Promise<void> {
-    if ((await own.entry(path)) === null) await own.put(path, content)
-  }
-
   return {
     folderOf,
 
-    /** Fetches, checks and unpacks a bundle in the background; `onBundle` tells of the end. */
-    want(bundle: Bundle): void {
-      const { digest } = bundle
-      if (wanted.has(digest)) return
-      wanted.add(digest)
+    /**
+     * Fetches, checks and unpacks a bundle in the background; `onBundle` tells of the end. A checkpoint is unpacked for
+     * the one attempt that is to go on from it.
+     */
+    want(bundle: Bundle, attempt?: string): void {
+      const name = attempt ?? bundle.digest
+      if (wanted.has(name)) return
+      wanted.add(name)
       const tell = (state: BundleState) => {
         // First it may be asked for again, then its end is told: who hears of it may ask at once.
-        wanted.delete(digest)
-        if (!isClosed) options.onBundle(digest, state)
+        if (!wanted.delete(name)) removeFolder(folderOf(name))
+        else if (!isClosed) options.onBundle(name, state)
       }
-      fetch(bundle).then(
+      const fetching = attempt === undefined ? fetch(bundle) : fetchCheckpoint(bundle, attempt)
+      fetching.then(
         () => tell('ready'),
         error => tell(faultStateOf(error))
       )
+    },
+
+    /** Gives up a checkpoint, on its way or here. */
+    forget(attempt: string): void {
+      if (!wanted.delete(attempt)) removeFolder(folderOf(attempt))
+      // What waits for it fails now, and tells nobody.
+      coming
+        .get(attempt)?.()
+        .catch(() => undefined)
     },
 
     /**
@@ -186,95 +200,21 @@ export async function openBundles(options: BundlesOptions) {
      *         `DISK_FULL` when this machine has no room for it.
      */
     async pack(folder: string): Promise<Bundle> {
-      const { files, contents } = readFolder(folder)
-      const manifest = encodeManifest(files)
-      const digest = digestOf(manifest)
+      const read = readFolder(folder, 'code')
       try {
-        for (const [name, content] of contents) await put(`/files/${name}`, content)
-        await put(`/bundles/${digest}`, b4a.from(manifest))
+        return await putFolder(own, read)
       } catch (error) {
         const fault = diskFaultOf(error)
         throw fault === undefined ? error : diskError(options.folder, fault, error)
       }
-      return { digest, drive: hexOf(own.key), bytes: bytesIn(files), files: files.length }
     },
 
     async close(): Promise<void> {
       isClosed = true
+      await Promise.all([...coming.values()].map(giveUp => giveUp()))
       await Promise.all([...drives.values()].map(drive => drive.close()))
     }
   }
-}
-
-/** Reads the files of a folder that make up its bundle, each content once. */
-function readFolder(folder: string): { files: Manifest; contents: Map<string, Uint8Array> } {
-  const found = listFolder(folder)
-  if (found.length === 0) throw invalid(folder, ['It holds no files.'])
-  const sizes = found.map(({ path, bytes }) => ({ path, bytes, executable: false, digest: '' }))
-  const problems = [
-    ...found.flatMap(file => (file.problem ? [`${JSON.stringify(file.path)} ${file.problem}.`] : [])),
-    ...bundleProblems(sizes)
-  ]
-  if (problems.length > 0) throw invalid(folder, problems, largest(sizes))
-  const contents = new Map<string, Uint8Array>()
-  const files = found.map(({ path, executable }) => {
-    const content = readFileSync(join(folder, path))
-    const digest = digestOf(content)
-    contents.set(digest, content)
-    return { path, executable, bytes: content.length, digest }
-  })
-  return { files, contents }
-}
-
-interface Found {
-  readonly path: string
-  readonly bytes: number
-  readonly executable: boolean
-  readonly problem?: string
-}
-
-function listFolder(root: string): Found[] {
-  const isIgnored = ignoreRules(root)
-  const found: Found[] = []
-  const visit = (folder: string) => {
-    for (const name of readdirSync(join(root, folder)).sort()) {
-      const path = folder === '' ? name : `${folder}/${name}`
-      if (LEFT_OUT.has(name) || name === IGNORE_FILE || isIgnored(path)) continue
-      const stat = lstatSync(join(root, path))
-      if (stat.isDirectory()) visit(path)
-      else if (stat.isFile()) found.push({ path, bytes: stat.size, executable: (stat.mode & 0o100) !== 0 })
-      else if (stat.isSymbolicLink())
-        found.push({
-          path,
-          bytes: 0,
-          executable: false,
-          problem: `is a link (to ${JSON.stringify(readlinkSync(join(root, path)))}); copy the file itself into the folder`
-        })
-      else found.push({ path, bytes: 0, executable: false, problem: 'is no ordinary file' })
-      // Far beyond the limit there is nothing more to say, and a home folder could hold millions.
-      if (found.length > 4 * LIMITS.bundleFiles) return
-    }
-  }
-  visit('')
-  return found
-}
-
-/** `.hypersweepignore`: one path, folder or `*.ending` a line; `#` begins a comment. */
-function ignoreRules(root: string): (path: string) => boolean {
-  let text = ''
-  try {
-    text = readFileSync(join(root, IGNORE_FILE), 'utf8')
-  } catch {
-    return () => false // Most folders have none.
-  }
-  const rules = text
-    .split(/\r?\n/)
-    .map(line => line.trim().replace(/\/$/, ''))
-    .filter(line => line !== '' && !line.startsWith('#'))
-  return path =>
-    rules.some(rule =>
-      rule.startsWith('*') ? path.endsWith(rule.slice(1)) : path === rule || path.startsWith(`${rule}/`)
-    )
 }
 
 async function unpackFile(folder: string, file: BundleFile, content: Uint8Array): Promise<void> {
@@ -297,6 +237,16 @@ function faultStateOf(error: unknown): BundleState {
   return diskFaultOf(error) === undefined ? { fault } : { fault, isDiskFault: true }
 }
 
+/** True when a drive keeps its content where nobody could have put anything else; a liar may name a log instead. */
+function hasOwnContent(drive: Hyperdrive): boolean {
+  const key = Hyperdrive.getContentKey(drive.core)
+  return key !== null && drive.contentKey !== undefined && b4a.equals(key, drive.contentKey)
+}
+
+function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true })
+}
+
 function isUnpacked(folder: string): boolean {
   try {
     return lstatSync(folder).isDirectory()
@@ -316,26 +266,6 @@ function changed(drive: Hyperdrive): Promise<void> {
     const timer = setTimeout(done, RETRY_MS)
     drive.core.on('append', done)
   })
-}
-
-function largest(files: Manifest): string {
-  return [...files]
-    .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, 5)
-    .map(file => `${file.path} (${(file.bytes / 2 ** 20).toFixed(1)} MiB)`)
-    .join(', ')
-}
-
-function invalid(folder: string, problems: readonly string[], biggest = ''): PoolError {
-  const shown = problems.slice(0, 20)
-  const more = problems.length > shown.length ? [`… and ${problems.length - shown.length} more.`] : []
-  return new PoolError(
-    'BUNDLE_INVALID',
-    [`The folder ${folder} cannot be sent to the pool:`, ...shown, ...more].join('\n  '),
-    {
-      hint: `Leave out what is no code: list paths in ${join(folder, IGNORE_FILE)}, one a line.${biggest ? ` The largest files: ${biggest}.` : ''}`
-    }
-  )
 }
 
 function damaged(what: string): PoolError {

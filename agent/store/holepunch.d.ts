@@ -50,6 +50,8 @@ declare module 'hypercore' {
     readonly fork: number
     readonly writable: boolean
     readonly closed: boolean
+    /** Those whom it is exchanged with now, and how many blocks each has from the first on without a gap. */
+    readonly peers: readonly { readonly remoteContiguousLength: number }[]
     ready(): Promise<void>
     close(): Promise<void>
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
@@ -75,10 +77,18 @@ declare module 'hyperdrive' {
   }
   export default class Hyperdrive {
     constructor(store: Corestore, key?: Uint8Array | null, options?: { encryptionKey?: Uint8Array })
+    /** The key of the log that holds the contents of a drive's files, as it follows from the drive's own. */
+    static getContentKey(core: Hypercore): Uint8Array | null
     readonly key: Uint8Array
+    /** The same as the drive itself says; absent until it is known. */
+    readonly contentKey: Uint8Array | undefined
     readonly core: Hypercore
     ready(): Promise<void>
     close(): Promise<void>
+    /** The log that holds the contents; absent before the first of them. */
+    getBlobs(): Promise<{ readonly core: Hypercore } | null>
+    /** Gives up the contents of all files, and keeps their names. */
+    clearAll(): Promise<unknown>
     put(path: string, content: Uint8Array): Promise<void>
     get(path: string, options?: { timeout?: number }): Promise<Uint8Array | null>
     entry(path: string, options?: { timeout?: number }): Promise<DriveEntry | null>

@@ -8,7 +8,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Attestation, attestationSchema, type Draft, idHex, keyHex, LIMITS } from '#protocol'
-import type { Keeper } from '../ports.js'
+import type { Keeper, KeptPause } from '../ports.js'
 import { makeFolder, readJson, removeFile, writeJson } from './files.js'
 import type { Level } from './quota.js'
 
@@ -22,6 +22,8 @@ export const inviteSchema = z.object({
   usedByName: z.string().max(LIMITS.nameChars).optional()
 })
 export type KeptInvite = z.infer<typeof inviteSchema>
+
+const pauseSchema = z.object({ device: z.string().optional(), untilWallMs: z.number().optional() })
 
 const levelSchema = z.object({ bytes: z.number().min(0), atMs: z.number() })
 
@@ -51,14 +53,16 @@ export function openKeeper(home: string, options: KeeperOptions) {
         .filter(file => file.endsWith('.json'))
         .sort()
         .flatMap(file => readResult(at('results', file))),
-      checkpoints: options.checkpoints()
+      checkpoints: options.checkpoints(),
+      pauses: read(at('pauses.json'), z.array(pauseSchema), []) as KeptPause[]
     }),
     saveApproval(digest) {
       write(() => writeJson(at('approved.json'), [...new Set([...approved, digest])].sort()))
       approved.add(digest)
     },
     saveResult: (id, draft) => write(() => writeJson(at('results', `${id}.json`), { id, draft })),
-    dropResult: id => removeFile(at('results', `${id}.json`))
+    dropResult: id => removeFile(at('results', `${id}.json`)),
+    savePauses: pauses => write(() => writeJson(at('pauses.json'), pauses))
   }
 
   return {

@@ -48,14 +48,16 @@ function deafCore(checkpoints: (id: string) => string[]) {
       log: { pool: () => a.pool, append: refuse('append'), isHeldByPeer: () => false },
       mesh: { announce: refuse('announce') },
       runner: { start: refuse('start'), stop: refuse('stop') },
-      probe: { environment: () => ({}) },
+      probe: { environment: () => ({}), pace: () => undefined },
       keeper: {
-        load: () => ({ approved: [], results: [], checkpoints: checkpoints(id(0)) }),
+        load: () => ({ approved: [], results: [], checkpoints: checkpoints(id(0)), pauses: [] }),
         saveApproval: refuse('save-approval'),
         saveResult: refuse('save-result'),
-        dropResult: refuse('drop-result')
+        dropResult: refuse('drop-result'),
+        savePauses: refuse('save-pauses')
       },
-      bundles: { want: refuse('fetch') },
+      bundles: { want: refuse('fetch'), forget: refuse('forget') },
+      packages: { look: refuse('look') },
       note: () => {}
     },
     { machine: a.key, name: 'desk', version: '0.1.0', platform: 'linux-x64', approveAll: true }

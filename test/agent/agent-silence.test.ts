@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LIMITS } from '#protocol'
+import { type Beat, LIMITS } from '#protocol'
 import { beatOf, claimsOf, IDLE, LEASE_MS, poolWith, startedBy } from '../helpers/one-sweep.js'
 import { keyOf } from '../helpers/records.js'
 import { GPU, type VirtualMachine } from '../helpers/virtual-pool.js'
@@ -41,6 +41,24 @@ t.test('a machine that others hear is not silent (rule C6)', async t => {
     b.agent.onPresence(keyOf('c'), hearsOf, 10)
   }
   t.equal(claimsOf(b).length, 0)
+})
+
+t.test('a machine that is heard keeps what it says that it has in hand, and nothing else (rule C6)', async t => {
+  const { world, a, b, id } = silentHolder({ third: true })
+  const [{ sweep = '', trial = 0, attempt = 0 } = {}] = a.started
+  b.agent.onDevices([GPU])
+  const says = (beat: Partial<Beat>) => {
+    for (let n = 0; n < 5; n++) {
+      world.run(LEASE_MS / 4)
+      b.agent.onPresence(a.key, { ...beatOf(b), accepts: [], running: [], ...beat }, 10)
+    }
+  }
+  says({ running: [{ sweep, trial, attempt, device: 'gpu0', seconds: 1 }] })
+  says({ claims: [{ sweep, trial, attempt }] })
+  t.equal(claimsOf(b).length, 0)
+  says({ claims: [{ sweep, trial, attempt: attempt + 1 }] })
+  world.run(SETTLED_MS)
+  t.same(startedBy(b), [id(0, 2)])
 })
 
 t.test('a machine whose entries still come is not silent, though nobody hears it (rule C6)', async t => {

@@ -225,7 +225,7 @@ t.test('reports: the log gets the first one and then each time that the step has
   t.equal(logged(range(100).map(n => n + 1)), 7)
   a.agent.onReport(id(0), { step: 1000, metrics: { accuracy: 1 }, nonFinite: ['loss'] })
   t.equal(logged([]), 0, 'without the objective there is nothing to compare')
-  t.match(a.agent.local.charges.get('gpu0')?.latest, { step: 1000 })
+  t.match(a.agent.local.charges.get(id(0))?.latest, { step: 1000 })
   a.agent.onReport('unknown', report(1))
 })
 

@@ -194,7 +194,7 @@ t.test('a faster idle machine goes first, unless it trains a backup already', as
 t.test('a backup starts like any claim, and is freed when its trial ended while it settled', async t => {
   const { pool, local, about, claim, write } = tail()
   const charge = occupy(local, about(3, 2), 'claiming')
-  local.charges.set(charge.device, { ...charge, backup: true })
+  local.charges.set(charge.id, { ...charge, backup: true })
   claim('a', 3, 2, { backup: true })
   t.same(planned(pool, local), ['start 3/2'])
   write('b', resultOf(about(3), 'complete'))
@@ -236,7 +236,7 @@ t.test('a trial with a backup is taken over only when both are silent (rule C6)'
   local.connectedSinceMs = 0
   claim('b', 0)
   claim('c', 0, 2, { backup: true })
-  for (const attempt of [1, 2]) local.claimSeenMs.set(attemptId(sweep, 0, attempt), NOW - 100 * LEASE_MS)
+  for (const attempt of [1, 2]) local.signOfLifeMs.set(attemptId(sweep, 0, attempt), NOW - 100 * LEASE_MS)
   hears('d')
   hears('b', {}, 50 * LEASE_MS)
   hears('c', {}, LEASE_MS)

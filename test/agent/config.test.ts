@@ -2,12 +2,13 @@
  * Configuration and the agent's log: what is read, what is refused, and what is written for the owner alone.
  */
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { homedir, hostname } from 'node:os'
+import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { LIMITS, type PoolError } from '#protocol'
 import { readConfig, saveNetwork } from '../../agent/config.js'
 import { openLogger } from '../../agent/logger.js'
+import { OWNER_DEFAULTS } from '../../agent/owner.js'
 
 const isWindows = process.platform === 'win32'
 
@@ -39,6 +40,10 @@ t.test('without a file and an environment everything has its default, and nothin
     reserveBytes: LIMITS.reserveBytes,
     freeSpaceFloorBytes: LIMITS.freeSpaceFloorBytes,
     quotaBytesPerDay: LIMITS.quotaBytesPerDay,
+    assets: {},
+    checkpoints: 'author',
+    owner: OWNER_DEFAULTS,
+    exclusivePrograms: [],
     serveOnly: undefined
   })
   t.ok(memberName)
@@ -167,4 +172,53 @@ t.test('the log goes on where it ended, leaves out what is below its level, and 
   openLogger(path, 'info').info('fresh', {})
   t.equal(statSync(`${path}.old`).size, 16 * 2 ** 20 + 1)
   t.match(readFileSync(path, 'utf8'), /^\{.*fresh.*\}\n$/)
+})
+
+t.test("what the machine's owner sets: sizes, hours and durations, checked like all else", async t => {
+  const owner = `owner:
+  reserve: 2GiB
+  schedule: ["mon 22:00-24:00"]
+  onlyWhenIdle: 10m
+  exclusivePrograms: [blender]
+  maxTemperature: 83
+  onBattery: work
+  quiet: 30s
+  grace: 5s
+`
+  const home = t.testdir({ 'config.yaml': owner })
+  const config = readConfig({ HYPERSWEEP_HOME: home })
+  t.same(config.exclusivePrograms, ['blender'])
+  t.same(config.owner, {
+    reserveBytes: 2 ** 31,
+    schedule: [{ fromMinute: 22 * 60, toMinute: 24 * 60 }],
+    onlyWhenIdleMs: 600_000,
+    maxTemperatureC: 83,
+    packing: 1,
+    worksOnBattery: true,
+    quietMs: 30_000,
+    graceMs: 5000
+  })
+  for (const [wrong, message] of [
+    ['owner: {schedule: ["22-8"]}', /hours look like/],
+    ['owner: {quiet: soon}', /a duration looks like/],
+    ['owner: {maxTemperature: 300}', /owner.maxTemperature/],
+    ['owner: {reserv: 1GiB}', /Unknown key "reserv"/]
+  ] as const) {
+    const folder = t.testdir({ 'config.yaml': wrong })
+    t.throws(() => readConfig({ HYPERSWEEP_HOME: folder }), { message }, wrong)
+  }
+})
+
+t.test('assets have absolute places, there or not; ~/ is the folder of whoever runs the agent', async t => {
+  const environment = home(t, 'assets:\n  llama-3-8b: ~/models/llama\n  c4: /data/c4\n  near: sets/near\n  all: "~"\n')
+  t.same(readConfig(environment).assets, {
+    'llama-3-8b': join(homedir(), 'models', 'llama'),
+    c4: resolve('/data/c4'),
+    near: join(environment.HYPERSWEEP_HOME, 'sets', 'near'),
+    all: homedir()
+  })
+  for (const text of ['assets: [a]', 'assets: {a: 1}', 'assets: {a: ""}', `assets: {${'x'.repeat(65)}: /a}`])
+    t.match(refusal(home(t, text)).message, /assets/, text)
+  const many = Array.from({ length: 257 }, (_, n) => `a${n}: /a`).join(', ')
+  t.match(refusal(home(t, `assets: {${many}}`)).message, /at most 256 assets/)
 })

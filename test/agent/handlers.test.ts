@@ -9,6 +9,7 @@ import {
   type Bundle,
   type ControlRequest,
   type Draft,
+  type LocalSweepView,
   type Pool,
   PoolError,
   type StatusView,
@@ -55,6 +56,8 @@ function lab(t: Test, drafts: readonly Draft[] = []): Lab {
     agent: {
       local,
       beat: () => ({ name: 'desk', devices: [], accepts: [], running: [], heard: {} }),
+      pause: () => 0,
+      resume: () => undefined,
       approve(submission) {
         approved.push(submission.bundle.digest)
         local.approved.add(approvalOf(submission))
@@ -302,4 +305,22 @@ t.test('the doctor names what is wrong, with what to do', async t => {
     checks.every(({ verdict, hint }) => verdict === 'ok' || hint),
     'nothing is wrong without advice'
   )
+})
+
+t.test('what an approved sweep requires and this machine lacks is shown with the sweep, and by the doctor', async t => {
+  const draft = submission(sweepSpec({ requires: { packages: ['peft'] } }))
+  const { ask, local } = lab(t, [draft])
+  const view = () => ask<LocalSweepView>({ method: 'sweep', sweep: 'lora' })
+  t.notOk('unmet' in (await view()), 'before the approval nothing was looked at')
+  local.approved.add(approvalOf(draft))
+  local.packages.set('peft', { isFound: false, sinceMs: 0 })
+  t.equal((await view()).unmet, 'it lacks the package peft')
+  const checks = async () => await ask<{ name: string; detail: string; hint?: string }[]>({ method: 'doctor' })
+  t.match(
+    (await checks()).find(({ name }) => name === 'requires'),
+    { detail: 'This machine takes no trials of lora: it lacks the package peft.', hint: /hypersweep approve/ }
+  )
+  local.packages.set('peft', { isFound: true, sinceMs: 0 })
+  t.notOk('unmet' in (await view()))
+  t.notOk((await checks()).some(({ name }) => name === 'requires'))
 })

@@ -11,7 +11,7 @@ import {
   stamped
 } from '#protocol'
 import { accepts } from '../../agent/choice.js'
-import { attemptId, heardMachines, isApproved, type Local } from '../../agent/local.js'
+import { attemptId, heardMachines, isApproved, type Local, trialId } from '../../agent/local.js'
 import { plan } from '../../agent/plan.js'
 import { BUNDLE, keyOf, resultOf, submission, sweepSpec } from '../helpers/records.js'
 import { LEASE_MS, NOW, occupy, planned, situation } from '../helpers/situation.js'
@@ -115,14 +115,16 @@ t.test('a trial that ran out of memory is for larger devices only (rule C9)', as
   write('b', { kind: 'machine-announced', name: 'b', version: '', platform: '', devices })
   write('b', resultOf(about(0), 'oom', { device }))
   t.same(planned(pool, local), [])
-  local.devices = [GPU, { ...GPU, id: 'large', memoryBytes: GPU.memoryBytes + 1 }]
+  local.devices = [GPU, { ...GPU, id: 'larger', memoryBytes: GPU.memoryBytes + 2 ** 30 }]
+  t.same(planned(pool, local), [], 'a little more is hardly enough')
+  local.devices = [GPU, { ...GPU, id: 'large', memoryBytes: 1.25 * GPU.memoryBytes }]
   t.match(plan(pool, local, NOW), [{ do: 'claim', charge: { device: 'large', attempt: 2 } }])
 })
 
 t.test('a claim starts when it is folded, holds, and has settled (rule C3)', async t => {
   const { pool, local, about, claim, hears } = situation()
   const charge = { ...occupy(local, about(0), 'claiming'), sinceMs: NOW }
-  local.charges.set(charge.device, charge)
+  local.charges.set(charge.id, charge)
   t.same(planned(pool, local), [], 'the log does not have it yet')
   claim('a', 0)
   t.same(planned(pool, local), ['start 0/1'], 'alone there is nobody to wait for')
@@ -195,7 +197,7 @@ t.test('just started or just awake, a machine of a pool is not taken to be alone
     write(by, { kind: 'machine-announced', name: by, version: '1', platform: 'linux', devices: [] })
   }
   const charge = { ...occupy(local, about(0), 'claiming'), sinceMs: NOW }
-  local.charges.set(charge.device, charge)
+  local.charges.set(charge.id, charge)
   claim('a', 0)
   local.steadySinceMs = NOW - 1000
   t.same(planned(pool, local, NOW + LIMITS.aloneMs - 1001), [])
@@ -205,7 +207,7 @@ t.test('just started or just awake, a machine of a pool is not taken to be alone
 t.test('with a short lease, whoever was heard within the lease alone is company (rule C6)', async t => {
   const { pool, local, claim, hears, sweep } = situation({ runCap: 1, leaseMs: LIMITS.leaseMinMs })
   claim('b', 0)
-  local.claimSeenMs.set(attemptId(sweep, 0, 1), 0)
+  local.signOfLifeMs.set(attemptId(sweep, 0, 1), 0)
   local.connectedSinceMs = 0
   local.steadySinceMs = NOW - 2 * LIMITS.leaseMinMs
   hears('c', {}, LIMITS.leaseMinMs)
@@ -217,7 +219,7 @@ t.test('with a short lease, whoever was heard within the lease alone is company 
 t.test('a silent machine: what counts as silence, and when patience ends (rule C6)', async t => {
   const { pool, local, about, claim, hears, sweep } = situation({ runCap: 1 })
   const silent = (change: (local: Local) => void = () => {}) => {
-    local.claimSeenMs.set(attemptId(sweep, 0, 1), NOW - 100 * LEASE_MS)
+    local.signOfLifeMs.set(attemptId(sweep, 0, 1), NOW - 100 * LEASE_MS)
     local.heardOfMs.clear()
     local.steadySinceMs = 0
     local.connectedSinceMs = 0
@@ -239,7 +241,7 @@ t.test('a silent machine: what counts as silence, and when patience ends (rule C
     'others heard it'
   )
   t.same(
-    silent(({ claimSeenMs }) => claimSeenMs.set(attemptId(sweep, 0, 1), almost)),
+    silent(({ signOfLifeMs }) => signOfLifeMs.set(attemptId(sweep, 0, 1), almost)),
     [],
     'the claim is news'
   )
@@ -272,7 +274,7 @@ t.test('a trial that somebody trains is not taken over, whoever has the latest c
   local.connectedSinceMs = 0
   claim('b', 0)
   claim('c', 0, 2)
-  for (const attempt of [1, 2]) local.claimSeenMs.set(attemptId(sweep, 0, attempt), NOW - 100 * LEASE_MS)
+  for (const attempt of [1, 2]) local.signOfLifeMs.set(attemptId(sweep, 0, attempt), NOW - 100 * LEASE_MS)
   hears('c', {}, 90 * LEASE_MS)
   hears('b')
   t.same(planned(pool, local), ['claim 0/3'], 'who took it over is silent')
@@ -282,12 +284,35 @@ t.test('a trial that somebody trains is not taken over, whoever has the latest c
   t.same(planned(pool, local), ['claim 0/3'], 'what it gave back it cannot keep by words alone')
 })
 
+t.test('a machine that is heard is silent about what it does not have in hand (rule C6)', async t => {
+  const { pool, local, sweep, claim, hears } = situation({ runCap: 1 })
+  claim('b', 0)
+  hears('b')
+  local.heardOfMs.set(keyOf('b'), NOW)
+  local.connectedSinceMs = 0
+  local.signOfLifeMs.set(attemptId(sweep, 0, 1), NOW - LEASE_MS)
+  t.same(planned(pool, local), ['claim 0/2'], 'its words about others, and its log, tell nothing of this trial')
+  local.signOfLifeMs.set(attemptId(sweep, 0, 1), NOW - LEASE_MS + 1)
+  t.same(planned(pool, local), [])
+})
+
+t.test('what failed here is left to another machine for a lease, and no longer (rule C9)', async t => {
+  const { pool, local, about, sweep, hears, write } = situation({ runCap: 1 })
+  write('a', resultOf(about(0), 'error'))
+  hears('b')
+  t.same(planned(pool, local), [], 'it has just come back')
+  local.openSinceMs.set(trialId(sweep, 0), NOW - LEASE_MS + 1)
+  t.same(planned(pool, local), [])
+  local.openSinceMs.set(trialId(sweep, 0), NOW - LEASE_MS)
+  t.same(planned(pool, local), ['claim 0/2'], 'b has had its time')
+})
+
 t.test('a trial is taken over only when no sweep has an open one left (rule C6)', async t => {
   const { pool, local, sweep, claim, hears, write } = situation({ runCap: 1 })
   local.connectedSinceMs = 0
   claim('b', 0)
   hears('c')
-  local.claimSeenMs.set(attemptId(sweep, 0, 1), NOW - 100 * LEASE_MS)
+  local.signOfLifeMs.set(attemptId(sweep, 0, 1), NOW - 100 * LEASE_MS)
   t.match(plan(pool, local, NOW), [{ do: 'claim', charge: { sweep, attempt: 2 } }])
   const later = submission(sweepSpec({ name: 'another' }), keyOf('bo'))
   write('b', later)
@@ -302,7 +327,7 @@ t.test('a trial is not taken over beyond the last attempt', async t => {
   for (let attempt = 1; attempt < last - 1; attempt++) claim('b', 0, attempt)
   for (const attempt of [last - 1, last]) {
     claim('b', 0, attempt)
-    local.claimSeenMs.set(attemptId(sweep, 0, attempt), NOW - silentFor)
+    local.signOfLifeMs.set(attemptId(sweep, 0, attempt), NOW - silentFor)
     t.same(planned(pool, local), attempt < last ? [`claim 0/${last}`] : [])
   }
 })
@@ -313,6 +338,6 @@ t.test('a claim on a trial that the sweep does not have is not taken over', asyn
   write('b', submission(sweepSpec({ name: 'another' }), keyOf('bo')))
   claim('b', 7)
   hears('c')
-  local.claimSeenMs.set(attemptId(sweep, 7, 1), NOW - 100 * LEASE_MS)
+  local.signOfLifeMs.set(attemptId(sweep, 7, 1), NOW - 100 * LEASE_MS)
   t.match(plan(pool, local, NOW), [{ do: 'claim', charge: { trial: 0, attempt: 1 } }], 'the other sweep has work')
 })

@@ -3,7 +3,8 @@
  */
 import t from 'tap'
 import { type CommandContext, expandCommand } from '../../agent/runner/command.js'
-import { allowedOf } from '../../agent/runner/environment.js'
+import { allowedOf, programEnvironment } from '../../agent/runner/environment.js'
+import { sweepSpec } from '../helpers/records.js'
 
 /** A macro as a sweep file has it; written so that it is not taken for a template. */
 const macro = (name: string) => `$\{${name}}`
@@ -85,4 +86,17 @@ t.test('only what is listed passes to a program, and never a secret', async t =>
   ]
   const others = Object.fromEntries([...secret, ...harmful].map(name => [name, 'x']))
   t.same(allowedOf({ ...passed, ...others, TMP: undefined }), passed)
+})
+
+t.test('a program finds its parameters and the assets of its sweep by name', async t => {
+  const paths = { parameters: '/a/parameters.json', metrics: '/a/metrics.jsonl', checkpoint: '/a/checkpoint' }
+  const attempt = {
+    ...{ id: 's-0-1', sweep: 's', trial: 0, attempt: 1, seed: 5, bundleDigest: 'd', device: 'gpu0', resume: false },
+    spec: sweepSpec(),
+    parameters: { 'model.lr': 0.5 },
+    environment: {}
+  }
+  const found = programEnvironment({}, paths, { ...attempt, assets: { 'llama-3-8b': '/models/llama' } })
+  t.match(found, { HYPERSWEEP_PARAM_MODEL_LR: '0.5', HYPERSWEEP_ASSET_LLAMA_3_8B: '/models/llama' })
+  t.notMatch(Object.keys(programEnvironment({}, paths, attempt)).join(), 'ASSET')
 })

@@ -146,6 +146,8 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
+type Environment = Readonly<Record<string, string>>
+
 /**
  * Makes a pool of the named machines and starts their agents: the first founds it, the others join.
  *
@@ -154,19 +156,20 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
 export async function makePool(
   lab: Lab,
   names: readonly string[],
-  environment: Readonly<Record<string, string>> = {}
+  environment: Environment | ((name: string) => Environment) = {}
 ): Promise<RunningAgent[]> {
+  const environmentOf = typeof environment === 'function' ? environment : () => environment
   const [first = '', ...others] = names
-  const founder = await lab.start(first, { ...environment, HYPERSWEEP_SERVE_ONLY: 'making a pool' })
+  const founder = await lab.start(first, { ...environmentOf(first), HYPERSWEEP_SERVE_ONLY: 'making a pool' })
   await founder.ask({ method: 'found', pool: 'lab' })
   for (const name of others) {
     const { text = '' } = await founder.ask({ method: 'invite' })
-    const joiner = await lab.start(name, { ...environment, HYPERSWEEP_SERVE_ONLY: 'joining' })
+    const joiner = await lab.start(name, { ...environmentOf(name), HYPERSWEEP_SERVE_ONLY: 'joining' })
     await joiner.ask({ method: 'join', invite: text })
     await joiner.down()
   }
   await founder.down()
-  const agents = await Promise.all(names.map(name => lab.start(name, environment)))
+  const agents = await Promise.all(names.map(name => lab.start(name, environmentOf(name))))
   await until('all are connected', async () => {
     const all = await Promise.all(agents.map(agent => agent.ask({ method: 'status' })))
     return all.every(status => status.connected === names.length - 1 && status.machines === names.length)

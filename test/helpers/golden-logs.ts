@@ -19,6 +19,7 @@ import { randomLogs } from './random-pool.js'
 import {
   admission,
   announcement,
+  BUNDLE,
   createWriter,
   FOUNDING,
   keyOf,
@@ -52,7 +53,18 @@ const FULL_SPEC = {
     runCap: 20,
     onDuplicate: 'reuse',
     timeLimitMs: 60_000,
-    backups: 'off'
+    backups: 'off',
+    requires: {
+      memoryBytes: 14e9,
+      vendors: ['nvidia', 'amd'],
+      capability: '8.0',
+      bf16: true,
+      diskBytes: 20e9,
+      packages: ['torch'],
+      assets: ['llama-3-8b'],
+      memoryEffects: { [Object.keys(PARAMETERS)[0] ?? '']: 'up2' },
+      model: { parameters: 8.03e9, hidden: 4096, layers: 32, vocabulary: 128_256, heads: 32, fineTuning: 'qlora' }
+    }
   })
 } satisfies SweepSpec
 
@@ -106,11 +118,15 @@ function attempts(sweep: string): Draft[] {
       [1, 2.5],
       [10, 0.5]
     ]
-    const told = { step: 10, metrics: { loss: 0.5 }, curve, message: 'It ended.', tail: 'last words', bulk }
+    const usage = { peakBytes: 7.5e9, peakSource: 'process' as const, wattHours: 1.5, utilisation: 0.97 }
+    const oom = { kind: 'contention' as const, bytes: 6e9 }
+    const took = { usage, oom, changed: ['the batch size was 4, not 8'] }
+    const told = { step: 10, metrics: { loss: 0.5 }, curve, message: 'It ended.', tail: 'last words', bulk, ...took }
     return resultOf(about, result, { ...told, parameters: { x: 0, kind: 'lora', warm: true, seed: null } })
   })
   const releases = RELEASE_REASONS.map((reason, n): Draft => {
-    return { kind: 'trial-released', sweep, trial: 1, attempt: 1 + n, reason, ...(n === 0 ? { seconds: 12.5 } : {}) }
+    const told = n === 0 ? { seconds: 12.5, checkpoint: { ...BUNDLE, digest: keyOf('checkpoint') } } : {}
+    return { kind: 'trial-released', sweep, trial: 1, attempt: 1 + n, reason, ...told }
   })
   return [
     claim(sweep, 0),

@@ -16,7 +16,7 @@ import {
   sweepIdOf
 } from '#protocol'
 import { createDraw, type Draw } from './draw.js'
-import { admission, announcement, FOUNDING, idFor, keyOf, resultOf, submission, sweepSpec } from './records.js'
+import { admission, announcement, BUNDLE, FOUNDING, idFor, keyOf, resultOf, submission, sweepSpec } from './records.js'
 
 /** Who owns which machines. Nobody admits zed on purpose; it may happen by chance. */
 const MACHINES: Readonly<Record<string, readonly string[]>> = {
@@ -121,8 +121,11 @@ function anyDraft(log: readonly Entry[], draw: Draw): Draft {
       const parameters = { x: draw.integer(2) === 0 ? about.trial : 99 }
       return { kind: 'trial-claimed', ...about, device: draw.pick(['gpu0', 'gpu1']), parameters }
     }
-    case 8:
-      return { kind: 'trial-released', ...anyAttempt(draw), reason: draw.pick(RELEASE_REASONS) }
+    case 8: {
+      const reason = draw.pick(RELEASE_REASONS)
+      const checkpoint = reason === 'owner' ? { checkpoint: BUNDLE } : {}
+      return { kind: 'trial-released', ...anyAttempt(draw), reason, ...checkpoint }
+    }
     case 9:
     case 10:
       return { kind: 'attempt-reported', ...anyAttempt(draw), step: draw.integer(3), value: draw.integer(100) / 100 }

@@ -62,7 +62,7 @@ export function occupy(
 ): Charge {
   const id = attemptId(about.sweep, about.trial, about.attempt)
   const charge: Charge = { ...about, id, device: GPU.id, phase, sinceMs: NOW - 60_000, resume: false }
-  local.charges.set(charge.device, charge)
+  local.charges.set(charge.id, charge)
   return charge
 }
 
@@ -70,6 +70,7 @@ export function occupy(
 export function inShort(steps: readonly Step[]): string[] {
   return steps.map(step => {
     if (step.do === 'fetch') return 'fetch'
+    if (step.do === 'look') return `look for ${step.packages.join(' ')}`
     if (step.do !== 'append') {
       const what = step.do === 'claim' && step.charge.backup ? 'backup' : step.do
       return `${what} ${step.charge.trial}/${step.charge.attempt}`

@@ -1,7 +1,7 @@
 /**
  * Sample views: a small pool as the agent would answer, for tests of what is drawn.
  */
-import type { LocalSweepView, MachineView, OverviewView, StatusView, TrialView } from '#protocol'
+import type { Device, LocalSweepView, MachineView, OverviewView, PausesView, StatusView, TrialView } from '#protocol'
 
 const SWEEP = '3f2a9c1be07d44418f0b5a6c7d8e9f00'
 /** The hour at which the samples are looked at. */
@@ -57,6 +57,7 @@ export function sweepOf(change: Partial<LocalSweepView> = {}): LocalSweepView {
     program: 'train.mjs',
     command: ['node', ...['program', 'args'].map(macro => `\${${macro}}`)],
     trials: { total: 24, done: 14, stopped: 0, running: 2, waiting: 7, failed: 1 },
+    unplaceable: [],
     diverged: 2,
     repeated: { attempts: 0, seconds: 0 },
     secondsTrained: 195,
@@ -141,5 +142,30 @@ export const OVERVIEW: OverviewView = {
     sweep: sweepOf(),
     running: [runningTrial(17, 41, { machineName: 'ada-desktop' }), runningTrial(18, 12)],
     best: [trialOf(4), trialOf(7), trialOf(9)]
+  }
+}
+
+/** A pause of the whole machine until it is resumed, which ended nothing. */
+export function pausesOf(change: Partial<PausesView> = {}): PausesView {
+  return { machineName: 'ada-desktop', pauses: [{}], ending: 0, ...change }
+}
+
+/** A card of which all is known: a screen hangs on it, and a browser. */
+export function cardOf(change: Partial<Device> = {}): Device {
+  return {
+    id: 'GPU-3f2a9c1b-7d44-418f-0b5a-6c7d8e9f0012',
+    vendor: 'nvidia',
+    model: 'RTX 3060',
+    memoryBytes: 12 * 2 ** 30,
+    freeBytes: 3 * 2 ** 30,
+    utilisation: 0.97,
+    temperatureC: 62,
+    powerW: 151.7,
+    capability: '8.6',
+    bf16: true,
+    reservedBytes: 1.5 * 2 ** 30,
+    foreignBytes: 900 * 2 ** 20,
+    foreignUtilisation: 0.04,
+    ...change
   }
 }

@@ -8,7 +8,7 @@
 import { applyEntry, type Beat, type Draft, LIMITS, type Pool, stamped } from '#protocol'
 import { type Agent, createAgent, type Ports } from '../../agent/agent.js'
 import type { BundleState } from '../../agent/local.js'
-import type { AttemptSpec, Device, Exit, StopReason } from '../../agent/ports.js'
+import type { AttemptSpec, Device, Exit, KeptPause, StopReason } from '../../agent/ports.js'
 import { createWriter, foldAll, founded, keyOf, type Writer } from './records.js'
 
 const OWNERS = { a: 'ann', b: 'bo', c: 'cy' } as const
@@ -30,6 +30,7 @@ export interface VirtualMachine {
     readonly approved: Set<string>
     readonly checkpoints: Set<string>
     readonly results: Map<string, Draft>
+    pauses: readonly KeptPause[]
   }
   agent: Agent
   isOnline: boolean
@@ -37,6 +38,8 @@ export interface VirtualMachine {
   isAwake: boolean
   /** What becomes of a bundle that is asked for. */
   bundles: BundleState
+  /** Python packages that it finds. */
+  packages: readonly string[]
   /** Nothing can be saved. */
   isDiskFull: boolean
 }
@@ -46,6 +49,7 @@ export interface MachineOptions {
   readonly approveAll?: boolean
   readonly paused?: string
   readonly bundles?: BundleState
+  readonly packages?: readonly string[]
   readonly isOnline?: boolean
   /** Ids of attempts that left a checkpoint before this start. */
   readonly checkpoints?: readonly string[]
@@ -182,11 +186,13 @@ function createMachine(
     kept: {
       approved: new Set<string>(),
       checkpoints: new Set(options.checkpoints),
-      results: new Map<string, Draft>()
+      results: new Map<string, Draft>(),
+      pauses: []
     },
     isOnline: options.isOnline ?? true,
     isAwake: true,
     bundles: options.bundles ?? 'ready',
+    packages: options.packages ?? [],
     isDiskFull: false
   }
   // The ports read the machine that they belong to, so the core comes last.
@@ -223,12 +229,13 @@ function portsOf(machine: VirtualMachine, queue: Queue, now: () => number): Port
       },
       stop: (id, reason) => void machine.stopped.push({ id, reason })
     },
-    probe: { environment: device => ({ CUDA_VISIBLE_DEVICES: device }) },
+    probe: { environment: device => ({ CUDA_VISIBLE_DEVICES: device }), pace: () => undefined },
     keeper: {
       load: () => ({
         approved: [...kept.approved],
         results: [...kept.results].map(([id, draft]) => ({ id, draft })),
-        checkpoints: [...kept.checkpoints]
+        checkpoints: [...kept.checkpoints],
+        pauses: kept.pauses
       }),
       saveApproval(digest) {
         if (machine.isDiskFull) throw new Error('ENOSPC: no space left on device')
@@ -242,13 +249,24 @@ function portsOf(machine: VirtualMachine, queue: Queue, now: () => number): Port
       dropResult(id) {
         calls.push(`drop-result ${id}`)
         kept.results.delete(id)
+      },
+      savePauses(pauses) {
+        kept.pauses = pauses
       }
     },
     bundles: {
-      want({ digest }) {
-        calls.push('fetch')
+      want({ digest }, attempt = digest) {
+        calls.push(attempt === digest ? 'fetch' : `fetch ${attempt}`)
         const state = machine.bundles
-        if (state !== 'wanted') queue.tasks.push(() => machine.agent.onBundle(digest, state))
+        if (state !== 'wanted') queue.tasks.push(() => machine.agent.onBundle(attempt, state))
+      },
+      forget: attempt => void calls.push(`forget ${attempt}`)
+    },
+    packages: {
+      look(names) {
+        calls.push(`look ${names.join(' ')}`)
+        const found = Object.fromEntries(names.map(name => [name, machine.packages.includes(name)]))
+        queue.tasks.push(() => machine.agent.onPackages(found))
       }
     },
     note: () => {}
