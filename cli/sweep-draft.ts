@@ -20,6 +20,7 @@ import { DEFAULT_COMMAND, readCommand } from './sweep-command.js'
 import { readChoice, readDuration, readInteger, readMap, readText, shown, unknownKey } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import { readParameters } from './sweep-parameters.js'
+import { readRequires } from './sweep-requires.js'
 import type { Field } from './yaml-places.js'
 
 const KEYS = [
@@ -35,7 +36,8 @@ const KEYS = [
   'on_duplicate',
   'lease',
   'time_limit',
-  'backups'
+  'backups',
+  'requires'
 ]
 /** W&B's keys that a sweep runs without: what becomes of each. */
 const IGNORED: Readonly<Record<string, string>> = {
@@ -94,6 +96,7 @@ export function readDraft(
 
   const method = optional(fields, 'method', field => readMethod(field, issues))
   const parameters = optional(fields, 'parameters', field => readParameters(field, method, issues))
+  const parameterNames = parameters && Object.keys(parameters)
   const draft: Draft = {
     name: optional(fields, 'name', field => readText(field, issues), nameFrom(fileName)),
     description: optional(fields, 'description', field => readText(field, issues)),
@@ -107,7 +110,8 @@ export function readDraft(
     onDuplicate: optional(fields, 'on_duplicate', field => readChoice(field, ON_DUPLICATE, issues), 'resample'),
     leaseMs: optional(fields, 'lease', field => readDuration(field, LEASE_MS, issues), LIMITS.leaseMs),
     timeLimitMs: optional(fields, 'time_limit', field => readDuration(field, TIME_LIMIT_MS, issues)),
-    backups: optional(fields, 'backups', field => readChoice(field, BACKUPS, issues))
+    backups: optional(fields, 'backups', field => readChoice(field, BACKUPS, issues)),
+    requires: optional(fields, 'requires', field => readRequires(field, { parameterNames }, issues))
   }
   const withEnd = { ...draft, runCap: checkedRunCap(draft, fields, issues) }
   return Object.fromEntries(Object.entries(withEnd).filter(([, value]) => value !== undefined))

@@ -3,7 +3,7 @@
  *
  * Each returns the value, or reports what it found instead and returns undefined. None stops the reading.
  */
-import { didYouMean, formatDuration, type ParameterValue, parseDuration } from '#protocol'
+import { didYouMean, formatDuration, type ParameterValue, parseBytes, parseDuration } from '#protocol'
 import type { Issues } from './sweep-issues.js'
 import type { Field } from './yaml-places.js'
 
@@ -12,6 +12,9 @@ const SHOWN_CHARS_MAX = 40
 const INTEGER_TOKEN = /^[-+]?[0-9]+$|^0[xo][0-9a-fA-F]+$/
 /** What YAML 1.1, and so W&B, reads as true or false, and YAML 1.2 as text. */
 const BOOLEANS_OF_YAML_1_1 = /^(?:y|yes|on|n|no|off)$/i
+
+/** A size as other programs write it: `14G`, `14gb`. */
+const LOOSE_SIZE = /^(\d+(?:\.\d+)?) ?([kmgt])i?b?$/i
 
 /** Returns what stands at a field, to end "expected ..., got ..." with. */
 export function shown(field: Field): string {
@@ -98,6 +101,18 @@ export function readDuration(
   }
   const guess = typeof field.value === 'number' ? ` Did you mean "${field.token}s"?` : ''
   issues.error(field, `expected a duration such as 90s, 30m or 2h, got ${shown(field)}.${guess}`)
+  return undefined
+}
+
+/** Returns a size in bytes, more than 0. `or`: what else may stand there, for the message. */
+export function readSize(field: Field, issues: Issues, or = ''): number | undefined {
+  const bytes = typeof field.value === 'string' ? parseBytes(field.value) : undefined
+  if (bytes !== undefined && bytes > 0) return bytes
+  const [, digits, unit] = LOOSE_SIZE.exec(field.token) ?? []
+  const loose = unit === undefined ? '' : `${digits}${unit.toUpperCase()}iB`
+  const guess = typeof field.value === 'number' && field.value > 0 ? `${field.token}GiB` : loose
+  const hint = guess === '' || bytes !== undefined ? '' : ` Did you mean "${guess}"?`
+  issues.error(field, `expected a size such as 14GiB or 500MB${or}, got ${shown(field)}.${hint}`)
   return undefined
 }
 

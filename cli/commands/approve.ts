@@ -1,7 +1,7 @@
 /**
  * `approve`: let this machine run a friend's sweep, after its owner saw what it is.
  */
-import { EXIT, PoolError } from '#protocol'
+import { EXIT, type LocalSweepView, PoolError } from '#protocol'
 import { type Cli, type CommonFlags, jsonLine } from '../cli.js'
 import type { Ask } from '../client.js'
 import { withAgent } from '../client.js'
@@ -23,9 +23,12 @@ export async function approve(this: Cli, flags: ApproveFlags, sweep: string): Pr
       this.say('Nothing was approved.')
       return this.exitWith(EXIT.refused)
     }
-    const approved = isNew ? await ask({ method: 'approve', sweep: view.sweep }) : view
+    const isAgain = !isNew && isStuck(view)
+    const approved = isNew || isAgain ? await ask({ method: 'approve', sweep: view.sweep }) : view
     if (flags.json) return this.out(jsonLine(approved))
-    this.out(outcome(isNew, isOver(approved)))
+    this.out(
+      isAgain ? 'It is approved already; what was missing is looked for again.' : outcome(isNew, isOver(approved))
+    )
     this.next(...afterSweep(plainView(approved), 'approve'))
   })
 }
@@ -38,6 +41,11 @@ async function filesText(ask: Ask, sweep: string): Promise<string> {
     if (!(error instanceof PoolError)) throw error
     return `The files cannot be listed now: ${plain(error.message)}`
   }
+}
+
+/** True when the agent could not get something that may be there by now: another approval makes it look again. */
+function isStuck({ unmet, bundleState }: LocalSweepView): boolean {
+  return unmet !== undefined || (bundleState !== undefined && bundleState !== 'wanted' && bundleState !== 'ready')
 }
 
 function outcome(isNew: boolean, over: boolean): string {

@@ -3,6 +3,7 @@
  */
 import { buildCommand } from '@stricli/core'
 import type { Cli, CommonFlags } from '../cli.js'
+import type { PauseFlags, ResumeFlags } from '../commands/pause.js'
 import type { UpFlags } from '../commands/up.js'
 import { commonFlags, networkFlags } from './flags.js'
 
@@ -46,6 +47,64 @@ const down = buildCommand<CommonFlags, [], Cli>({
     customUsage: [{ input: '', brief: 'Its trials go back to the pool' }],
     fullDescription:
       'Stops the agent of this machine and its programs. Trials under way go back to the pool for others.'
+  }
+})
+
+const deviceFlag = {
+  device: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    placeholder: 'name',
+    brief: 'One device alone: its id, the start of it, or its model'
+  }
+} as const
+
+const pause = buildCommand<PauseFlags, [string?], Cli>({
+  loader: async () => (await import('../commands/pause.js')).pause,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      ...deviceFlag,
+      now: { kind: 'boolean', optional: true, withNegated: false, brief: 'Kill what runs, within 2 seconds' },
+      finish: { kind: 'boolean', optional: true, withNegated: false, brief: 'Let what runs end by itself' }
+    },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        {
+          brief: 'How long, such as 90m or 2h; until `hypersweep resume` without it',
+          parse: String,
+          placeholder: 'duration',
+          optional: true
+        }
+      ]
+    }
+  },
+  docs: {
+    brief: 'Take this machine back for a while',
+    customUsage: [
+      { input: '2h', brief: 'No work for two hours' },
+      { input: '', brief: 'No work until `hypersweep resume`' },
+      { input: '90m --device "RTX 3060"', brief: 'One device alone; the others go on' },
+      { input: '--now', brief: 'I need it this second: what runs is killed' },
+      { input: '--finish', brief: 'What runs may end by itself; nothing new begins' }
+    ],
+    fullDescription:
+      'Takes no work on this machine, or on one of its devices. Attempts that run get up to 60 s for a checkpoint, ' +
+      'then they are killed; their trials go back to the pool for others. The pause outlives a restart of the agent.'
+  }
+})
+
+const resume = buildCommand<ResumeFlags, [], Cli>({
+  loader: async () => (await import('../commands/pause.js')).resume,
+  parameters: { flags: { ...commonFlags, ...deviceFlag } },
+  docs: {
+    brief: 'End a pause',
+    customUsage: [
+      { input: '', brief: 'This machine takes work again, with all its devices' },
+      { input: '--device "RTX 3060"', brief: 'One device that was paused alone' }
+    ]
   }
 })
 
@@ -97,4 +156,4 @@ const demo = buildCommand<{ readonly json?: boolean; readonly keep?: boolean }, 
   }
 })
 
-export const agentRoutes = { up, down, status, doctor, verify, demo }
+export const agentRoutes = { up, down, pause, resume, status, doctor, verify, demo }

@@ -23,6 +23,8 @@ POOL
 THIS MACHINE
   up         Start the agent: this machine works for the pool
   down       Stop the agent
+  pause      Take this machine back for a while: to play, to work
+  resume     End a pause
   status     What the agent does, and how the pool is
   doctor     Find out what is wrong
   verify     Check that nothing of the store is damaged

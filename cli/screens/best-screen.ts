@@ -5,12 +5,16 @@ import type { ControlAnswers, LocalSweepView, TrialView } from '#protocol'
 import { copyableParameters, NONE, seconds, shortId, shortNumber, shortValue } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
+import { wrap } from '../terminal/width.js'
 import { isOver, noResultText, troubleOf } from './sweep-advice.js'
 import { progressText, repeatedText, statePaint } from './sweep-screen.js'
+import { changesOf, changeText } from './trial-facts.js'
 import { curveLines, metricLines, titled, valueText } from './trial-screen.js'
 
 /** More parameters than this make no table: the first of them vary most often, and `trial view` has them all. */
 const PARAMETER_COLUMNS_MAX = 12
+/** Stands before a trial whose program did something else than its parameters say. */
+const CHANGED = '!'
 
 /** Returns the ranking and the best trial as one text. Its last line is what a person copies. */
 export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet): string {
@@ -28,7 +32,7 @@ export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet
   )
   const parts = [
     top,
-    rankingLines(trials, sweep, sheet),
+    [...rankingLines(trials, sweep, sheet), ...changedLines(trials, sheet)],
     [style.good(`Best ${about}`), ...indented(parameters)],
     titled('Other metrics', indented(metricLines(best, metric.name, sheet)), style),
     curveLines(best, sheet),
@@ -63,13 +67,27 @@ export function rankingLines(trials: readonly TrialView[], sweep: LocalSweepView
   ]
   const rows = trials.map((trial, i): Cell[] => [
     `${i + 1}`,
-    `#${trial.trial}`,
+    trialCell(trial, sheet),
     i === 0 ? { text: valueText(trial.value), paint: sheet.style.good } : valueText(trial.value),
     ...names.map(name => parameterText(trial, name)),
     trial.machineName ?? NONE,
     seconds(trial.seconds)
   ])
   return table(columns, rows, sheet)
+}
+
+/** A trial whose program did something else than its parameters say is marked: it is compared with care. */
+function trialCell(trial: TrialView, { style }: Sheet): Cell {
+  const isChanged = changesOf(trial).length > 0
+  return isChanged ? { text: `${CHANGED} #${trial.trial}`, paint: style.warn } : `#${trial.trial}`
+}
+
+/** What the mark in the ranking means; nothing while no trial has one. */
+function changedLines(trials: readonly TrialView[], { columns, style }: Sheet): string[] {
+  const changed = trials.find(trial => changesOf(trial).length > 0)
+  if (!changed) return []
+  const text = `${CHANGED} ${changeText(changesOf(changed)[0] ?? '')} (trial #${changed.trial})`
+  return wrap(text, columns).map(line => style.warn(line))
 }
 
 /** The names of parameters of which at least two trials have different values, in the sweep's order. */

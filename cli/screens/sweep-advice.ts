@@ -71,6 +71,7 @@ export function troubleOf(sweep: LocalSweepView): string | undefined {
       'that has it, `hypersweep down`, `hypersweep up`, and submit the sweep again'
     )
   }
+  if (sweep.unmet !== undefined) return `no machine runs it; this one takes no trials of it: ${sweep.unmet}`
   return 'no machine that is here runs it; others may be away, or wait for the approval of their owners'
 }
 

@@ -65,6 +65,8 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
       }
     ])
   }
+  const nowhere = nowhereText(sweep)
+  if (nowhere !== undefined) rows.push(['fit nowhere', { text: nowhere, paint: sheet.style.warn }])
   const trouble = troubleOf(sweep)
   if (trouble !== undefined) rows.push(['trouble', { text: trouble, paint: sheet.style.warn }])
   if (lastFailure) {
@@ -72,6 +74,14 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     rows.push(['last failure', { text: `trial #${trial} on ${machine}: ${kind}. ${message}`, paint: sheet.style.bad }])
   }
   return pairs(rows, sheet).join('\n')
+}
+
+/** Names the trials that fit no device, and what tells more. */
+function nowhereText({ sweep, unplaceable }: LocalSweepView): string | undefined {
+  const [first] = unplaceable
+  if (first === undefined) return undefined
+  const trials = unplaceable.map(index => `#${index}`).join(', ')
+  return `${trials}: no device of the pool is enough; \`hypersweep trial view ${shortId(sweep)} ${first}\` tells why`
 }
 
 /** Returns how far a sweep is: `14 of 24 done, 3 running, 6 waiting, 1 failed`. */
@@ -120,8 +130,11 @@ function stateCell(sweep: LocalSweepView, { style }: Sheet): Cell {
   return { text: sweep.state, paint: statePaint(sweep.state, style) }
 }
 
-function approvalCell({ approval, bundleState, sweep }: LocalSweepView, { style }: Sheet): Cell {
-  if (approval === 'approved') return `approved${bundleState === undefined ? '' : `, files ${bundleState}`}`
+function approvalCell({ approval, bundleState, unmet, sweep }: LocalSweepView, { style }: Sheet): Cell {
+  const files = bundleState === undefined ? '' : `, files ${bundleState}`
+  if (approval === 'approved' && unmet !== undefined)
+    return { text: `approved${files}; takes no trials of it: ${unmet}`, paint: style.warn }
+  if (approval === 'approved') return `approved${files}`
   return { text: `waits for you: hypersweep approve ${shortId(sweep)}`, paint: style.warn }
 }
 

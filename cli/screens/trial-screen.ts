@@ -7,6 +7,7 @@ import { NONE, seconds, shortNumber, shortParameters, shortValue } from '../term
 import type { Sheet } from '../terminal/sheet.js'
 import type { Paint, Style } from '../terminal/style.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
+import { changesOf, changeText, peakText, placementLines, usageLines } from './trial-facts.js'
 
 /** A curve wider than this is no easier to read. */
 const CURVE_COLUMNS_MAX = 72
@@ -22,6 +23,7 @@ const ATTEMPTS: readonly Column[] = [
   { title: 'time', align: 'right', leavesAt: 2 },
   { title: 'step', align: 'right', leavesAt: 1 },
   { title: 'value', align: 'right' },
+  { title: 'memory', align: 'right', leavesAt: 5 },
   { title: 'message', shrinksTo: 12, leavesAt: 4 }
 ]
 
@@ -61,6 +63,7 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
     ['machine', trial.machineName ?? NONE]
   ]
   if (trial.message) rows.push(['message', { text: trial.message, paint: style.bad }])
+  for (const text of changesOf(trial)) rows.push(['warning', { text: changeText(text), paint: style.warn }])
   if (trial.replicates.length > 0) rows.push(['repeated', trial.replicates.map(shortNumber).join(', ')])
   const parts = [
     pairs(rows, sheet),
@@ -72,19 +75,11 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
       ),
       style
     ),
+    titled('USAGE', usageLines(trial, sheet), style),
+    titled('WHERE IT FITS', placementLines(trial, sheet), style),
     titled('METRICS', metricLines(trial, sweep.metric.name, sheet), style),
     titled(`CURVE OF ${sweep.metric.name}`, curveLines(trial, sheet), style),
-    titled(
-      'ATTEMPTS',
-      trial.attempts.length === 0
-        ? []
-        : table(
-            ATTEMPTS,
-            trial.attempts.map(each => attemptRow(each, style)),
-            sheet
-          ),
-      style
-    ),
+    titled('ATTEMPTS', attemptLines(trial, sheet), style),
     titled('LAST OUTPUT', lastOutput(trial), style)
   ]
   return parts
@@ -141,7 +136,16 @@ function trialPaint(state: TrialState, style: Style): Paint {
   }
 }
 
-function attemptRow(attempt: AttemptView, style: Style): Cell[] {
+/** Without the column of memory where no attempt told. */
+function attemptLines({ attempts }: TrialView, sheet: Sheet): string[] {
+  if (attempts.length === 0) return []
+  const isKnown = attempts.some(each => peakText(each) !== NONE)
+  const columns = ATTEMPTS.filter(({ title }) => isKnown || title !== 'memory')
+  const rows = attempts.map(each => attemptRow(each, isKnown, sheet.style))
+  return table(columns, rows, sheet)
+}
+
+function attemptRow(attempt: AttemptView, hasMemory: boolean, style: Style): Cell[] {
   return [
     `${attempt.attempt}${attempt.backup ? ' backup' : ''}`,
     attempt.machineName,
@@ -150,6 +154,7 @@ function attemptRow(attempt: AttemptView, style: Style): Cell[] {
     seconds(attempt.seconds),
     stepText(attempt),
     valueText(attempt.value),
+    ...(hasMemory ? [peakText(attempt)] : []),
     attempt.message ?? ''
   ]
 }

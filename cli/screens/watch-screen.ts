@@ -11,7 +11,7 @@ import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, table } from '../terminal/table.js'
 import { columnsOf, fit, wrap } from '../terminal/width.js'
 import { rankingLines } from './best-screen.js'
-import { devicesText, nameCell, stateCell } from './machine-screen.js'
+import { devicesText, nameCell, pausedText, stateCell } from './machine-screen.js'
 import { troubleOf } from './sweep-advice.js'
 import { drawSweeps, progressText, repeatedText, searchText, shareDone, statePaint } from './sweep-screen.js'
 import { curveLines, stepText, titled, valueText } from './trial-screen.js'
@@ -72,7 +72,7 @@ function headerLines({ status, machines, focus }: OverviewView, { columns, style
     plural(status.pool?.members.length ?? 0, 'member'),
     `${here} of ${plural(machines.length, 'machine')} here`,
     status.isOnline ? 'online' : 'offline',
-    ...(status.paused === undefined ? [] : [`paused: ${status.paused}`])
+    ...(status.paused === undefined ? [] : [pausedText(status.paused)])
   ]
   const pool = wrap(`hypersweep  ${facts.join(' · ')}`, columns).map(line => style.bold(fit(line, columns)))
   if (!focus) return pool

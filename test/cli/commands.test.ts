@@ -23,7 +23,7 @@ t.test('help leads with what to type, and is no failure', async t => {
 t.test('every command of the first help has a help of its own, with an example', async t => {
   const { stdout } = await runCommand([])
   const names = [...stdout.matchAll(/^ {2}([a-z]+) {2,}[A-Z]/gm)].map(([, name]) => name ?? '')
-  t.equal(names.length, 17)
+  t.equal(names.length, 19)
   for (const name of names) t.match((await runCommand([name, '--help'])).stdout, `USAGE\n  hypersweep ${name}`)
 })
 
@@ -186,6 +186,18 @@ t.test('approve: without the list of files it goes on; a sweep that is over is n
   t.equal(stdout, 'Approved; the sweep is over already.\n')
   t.match(stderr, 'next: hypersweep best 3f2a9c1b')
   t.equal(status, EXIT.done)
+})
+
+t.test('approve: where something is missing, the agent is asked to look again; else nothing is changed', async t => {
+  const asked = async (change: Parameters<typeof sweepOf>[0]) => {
+    const agent = await fakeAgent(t, { sweep: sweepOf(change), files: [], approve: sweepOf() })
+    const { stdout } = await runCommand(['approve', 'digits'], agent)
+    return [stdout, agent.asked.length]
+  }
+  const again = ['It is approved already; what was missing is looked for again.\n', 3]
+  t.same(await asked({ unmet: 'it lacks the package peft' }), again)
+  t.same(await asked({ bundleState: 'it is damaged' }), again)
+  t.same(await asked({}), ['It is approved already.\n', 2])
 })
 
 t.test('sweep stop: tells how many trials had a result; a script is not asked', async t => {

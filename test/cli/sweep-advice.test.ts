@@ -53,6 +53,21 @@ t.test('a sweep that no machine runs says why, as far as it is known', async t =
   t.notMatch(drawSweep(sweepOf(), sheet()), 'trouble')
 })
 
+t.test('a sweep whose requirements this machine does not meet says so, and why it runs nowhere', async t => {
+  const unmet = 'it lacks the package peft'
+  t.match(
+    drawSweep(sweepOf({ unmet }), sheet(200)),
+    /here +approved, files ready; takes no trials of it: it lacks the pack/
+  )
+  t.notMatch(drawSweep(sweepOf({ unmet }), sheet(200)), 'trouble')
+  const idle = sweepOf({ unmet, runners: [] })
+  t.match(
+    drawSweep(idle, sheet(200)),
+    /trouble +no machine runs it; this one takes no trials of it: it lacks the package/
+  )
+  t.same(afterSweep(idle, 'list'), ['hypersweep sweep view 3f2a9c1b', 'see why'])
+})
+
 t.test('watch: a trial whose machine is not heard says so; the frame that stays names no key', async t => {
   const attempt = { machine: 'b', machineName: 'bob-rig', device: 'GPU-1' }
   const {
