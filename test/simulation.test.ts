@@ -13,7 +13,7 @@ import { createWatch, Violation, type Watched } from './simulation/watch.js'
 import { createWorld } from './simulation/world.js'
 
 /** In every run of the tests; `npm run simulate -- --schedules 10000` plays more. */
-const SCHEDULES = 300
+const SCHEDULES = 1000
 const WORKERS = 2
 /** GPU time that may be trained twice, as a share of all: what claims without a lock cost at most. */
 const DUPLICATED_MAX: Readonly<Record<Profile, number>> = { calm: 0, mild: 0.06, heavy: 0.15, hostile: 0.15 }
@@ -50,6 +50,7 @@ const FAULTS = [
   'founder gone',
   'freeze',
   'full disk',
+  'game',
   'gone',
   'liar removed',
   'lie: flood',
@@ -63,6 +64,7 @@ const FAULTS = [
   'power cut',
   'restart',
   'restored backup',
+  'sick device',
   'sleep',
   'slow line'
 ] as const
@@ -83,7 +85,11 @@ t.test('a deliberate bug is found, by the checker that should find it', async t 
 const SEEDS = [
   [7, 'hostile', 'small'],
   [259, 'heavy', 'small'],
-  [713, 'hostile', 'small']
+  [604, 'calm', 'large'],
+  [688, 'hostile', 'small'],
+  [713, 'hostile', 'small'],
+  [747, 'hostile', 'usual'],
+  [821, 'hostile', 'small']
 ] as const
 
 t.test('a seed that once failed holds now', async t => {

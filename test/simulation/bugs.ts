@@ -32,7 +32,7 @@ export const BUGS: readonly Bug[] = [
     file: 'protocol/claims.ts',
     find: '  return smallest(',
     replace: '  if (attempt.claims.size > 0) return [...attempt.claims.keys()][0]\n  return smallest(',
-    caught: { seed: 16, profile: 'heavy', invariant: 'one canonical result for each trial' }
+    caught: { seed: 15, profile: 'heavy', invariant: 'one canonical result for each trial' }
   },
   {
     name: 'last-arrival-wins',
@@ -40,7 +40,7 @@ export const BUGS: readonly Bug[] = [
     file: 'protocol/pool/fold.ts',
     find: 'if (known && comparePlaces(known, value) <= 0)',
     replace: 'if (known && Object.is(known, value))',
-    caught: { seed: 2, profile: 'hostile', invariant: 'equal records give equal pools' }
+    caught: { seed: 3, profile: 'hostile', invariant: 'equal records give equal pools' }
   },
   {
     name: 'first-result-counts',
@@ -48,7 +48,7 @@ export const BUGS: readonly Bug[] = [
     file: 'protocol/claims.ts',
     find: '  ranked.sort((a, b) => a.order',
     replace: '  Array.from(ranked).sort((a, b) => a.order',
-    caught: { seed: 9, profile: 'heavy', invariant: 'one canonical result for each trial' }
+    caught: { seed: 5, profile: 'heavy', invariant: 'one canonical result for each trial' }
   },
   {
     name: 'cut-ignored',
@@ -64,7 +64,7 @@ export const BUGS: readonly Bug[] = [
     file: 'agent/agent.ts',
     find: '      ports.keeper.saveResult(charge.id, draft)\n',
     replace: '      ports.keeper.saveResult(charge.id, draft)\n      ports.keeper.dropResult(charge.id)\n',
-    caught: { seed: 30, profile: 'heavy', invariant: 'no acknowledged result is lost' }
+    caught: { seed: 68, profile: 'heavy', invariant: 'no acknowledged result is lost' }
   },
   {
     name: 'wall-clock',
@@ -80,7 +80,7 @@ export const BUGS: readonly Bug[] = [
     file: 'test/simulation/replica.ts',
     find: 'if (wasClean && latest &&',
     replace: 'if ((wasClean || latest) && latest &&',
-    caught: { seed: 1, profile: 'heavy', invariant: 'a log has one history' }
+    caught: { seed: 2, profile: 'heavy', invariant: 'a log has one history' }
   },
   {
     name: 'last-attempt-held',
@@ -89,6 +89,14 @@ export const BUGS: readonly Bug[] = [
     find: 'facts.attempts >= LIMITS.attemptsPerTrial',
     replace: 'facts.attempts > LIMITS.attemptsPerTrial',
     caught: { seed: 1, profile: 'hostile', invariant: 'every trial ends and everybody knows' }
+  },
+  {
+    name: 'no-settling',
+    what: 'a claim is started at once, before a rival one can arrive (C3)',
+    file: 'protocol/claims.ts',
+    find: '  if (roundTripsMs.length === 0) return 0\n',
+    replace: '  if (roundTripsMs.length >= 0) return 0\n',
+    caught: { seed: 36, profile: 'calm', invariant: 'without faults nothing is trained twice' }
   }
 ]
 

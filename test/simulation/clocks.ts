@@ -4,13 +4,15 @@
  * Owns how time passes on one machine: a sleep stops the monotonic clock, a jump moves the wall clock alone. No two
  * machines' clocks begin at the same time, so that one which is compared with another's shows.
  */
-import { LIMITS } from '#protocol'
+import { LIMITS, type Pool } from '#protocol'
+import { beatIntervalMs } from '../../agent/beat.js'
+import type { Local } from '../../agent/local.js'
 import type { World } from './world.js'
 
 /** A tick when nothing else happened for so long: often enough that the core sees no gap, seldom enough to be cheap. */
-export const IDLE_TICK_MS = LIMITS.presenceMaxMs / 2
+const IDLE_TICK_MS = LIMITS.presenceMaxMs / 2
 /** A tick while a claim settles. */
-export const BUSY_TICK_MS = 2 * LIMITS.tickMs
+const BUSY_TICK_MS = 2 * LIMITS.tickMs
 /** Some day of the years in which people use this, ms since 1970. */
 const WALL_MS = 1.7e12
 
@@ -38,11 +40,17 @@ export function createClocks(world: World, startMs: number) {
   }
 }
 
-/** Returns what makes a core tick. `tickMs`: how long it may wait now, in ms. */
-export function createTicker({ world, tickMs, onTick }: { world: World; tickMs: () => number; onTick: () => void }) {
+/** Returns how long a core may wait for its next tick, in ms: ticks are close while a claim settles. */
+export function tickMsOf(local: Pick<Local, 'charges'> | undefined, pool: Pool | undefined): number {
+  for (const charge of local?.charges.values() ?? []) if (charge.phase === 'claiming') return BUSY_TICK_MS
+  // A beat is due by its time: one that is late at each of two machines would make a third look dead.
+  return pool ? Math.min(IDLE_TICK_MS, beatIntervalMs(pool) / 2) : IDLE_TICK_MS
+}
+
+/** Returns what makes a core tick. */
+export function createTicker({ world, onTick }: { world: World; onTick: () => void }) {
   let dueMs = Number.POSITIVE_INFINITY
   let number = 0
-  let steppedMs = 0
 
   function within(ms: number): void {
     if (world.now() + ms >= dueMs) return
@@ -51,22 +59,13 @@ export function createTicker({ world, tickMs, onTick }: { world: World; tickMs: 
     world.after(ms, () => {
       if (own !== number) return
       dueMs = Number.POSITIVE_INFINITY
-      // Every event makes the core take a step: an idle tick is due only when none came.
-      const restMs = steppedMs + ms - world.now()
-      if (ms === IDLE_TICK_MS && restMs > 0) within(Math.min(restMs, tickMs()))
-      else onTick()
+      onTick()
     })
   }
 
   return {
     /** Plans a tick, unless one comes earlier. */
     within,
-
-    /** The core has taken a step. */
-    stepped(): void {
-      steppedMs = world.now()
-      within(tickMs())
-    },
 
     stop(): void {
       dueMs = Number.POSITIVE_INFINITY

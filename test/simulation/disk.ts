@@ -5,7 +5,7 @@
  * memory is nowhere here, and is lost with its process.
  */
 import type { Draft } from '#protocol'
-import type { Keeper } from '../../agent/ports.js'
+import type { Keeper, KeptPause } from '../../agent/ports.js'
 import type { Level } from '../../agent/store/quota.js'
 
 /** What the system has not yet written to the disk is at most this old, in ms (Linux: dirty_expire_centisecs). */
@@ -26,6 +26,7 @@ export interface Disk {
   readonly results: Map<string, Draft>
   /** Attempt -> ms of training that its checkpoint holds. */
   readonly checkpoints: Map<string, number>
+  pauses: readonly KeptPause[]
   /** How much each member made this machine download lately. */
   quotas: Readonly<Record<string, Level>>
   /** What a power cut may take back: since when a log is longer than it was. */
@@ -45,6 +46,7 @@ export function emptyDisk(): Disk {
     approved: new Set(),
     results: new Map(),
     checkpoints: new Map(),
+    pauses: [],
     quotas: {},
     unsynced: [],
     isFull: false,
@@ -65,6 +67,7 @@ export function copyDisk(from: Disk, to: Disk): void {
   }
   to.ownLog = from.ownLog
   to.cleanStop = from.cleanStop
+  to.pauses = from.pauses
   to.quotas = from.quotas
   to.unsynced = [...from.unsynced]
 }
@@ -83,17 +86,29 @@ export function fill(disk: Disk, isFull: boolean): void {
   disk.reserve = RESERVED_RESULTS
 }
 
+/** A program saved what it had trained, now and then, and died. `everyMs`: 0 when it saves nothing. */
+export function keepCheckpoint(disk: Disk, id: string, about: { trainedMs: number; everyMs: number }): void {
+  if (about.everyMs === 0) return
+  const trainedMs = (disk.checkpoints.get(id) ?? 0) + about.trainedMs
+  const savedMs = Math.floor(trainedMs / about.everyMs) * about.everyMs
+  if (savedMs > 0) disk.checkpoints.set(id, savedMs)
+}
+
 /** A keeper on a disk: everything that it takes survives. */
 export function keeperOf(disk: Disk): Keeper {
   return {
     load: () => ({
       approved: [...disk.approved],
       results: [...disk.results].map(([id, draft]) => ({ id, draft })),
-      checkpoints: [...disk.checkpoints.keys()].sort()
+      checkpoints: [...disk.checkpoints.keys()].sort(),
+      pauses: disk.pauses
     }),
     saveApproval: digest => void disk.approved.add(digest),
     saveResult: (id, draft) => writeResult(disk, id, draft),
-    dropResult: id => void disk.results.delete(id)
+    dropResult: id => void disk.results.delete(id),
+    savePauses(pauses) {
+      disk.pauses = pauses
+    }
   }
 }
 

@@ -88,10 +88,11 @@ function planForMachine(
   })
   each(rates.devicePerHour, () => {
     const { devices } = machine.plan
-    const sick = devices.map(device => ({ ...device, fault: 'The driver does not answer.' }))
+    const isGame = chance.happens(0.5)
+    const ails = isGame ? { foreignUtilisation: 0.9 } : { fault: 'The driver does not answer.' }
     plan(
       downMs(),
-      () => machine.setDevices(sick),
+      () => machine.setDevices(devices.map(device => ({ ...device, ...ails }))),
       () => machine.setDevices(devices)
     )
   })
@@ -159,15 +160,20 @@ function planForNetwork({ world, chance, scenario, network, machines }: FaultPar
   }
 }
 
-/** Some never come back. */
+/** Some never come back. The last one that is in the pool to stay does: without it nobody else could ever come in. */
 function planEnds({ chance, scenario, machines }: FaultParts, plan: Plan): void {
+  const isIn = ({ state, plan }: Machine) =>
+    !['absent', 'gone'].includes(state()) && !plan.isHostile && plan.removedMs === undefined
   machines.forEach((machine, n) => {
     const isGone = chance.happens(n === 0 ? scenario.rates.founderGone : scenario.rates.gone)
-    if (isGone && machine.key !== scenario.keeper && machine.plan.joinsMs === 0) plan(0, machine.leave)
+    const leave = () => {
+      if (machines.some(other => other !== machine && isIn(other))) machine.leave()
+    }
+    if (isGone && machine.key !== scenario.keeper && machine.plan.joinsMs === 0) plan(0, leave)
   })
 }
 
-/** Ends everything that is wrong. Liars are switched off: who claims and stays present keeps what it claims. */
+/** Ends everything that is wrong. Liars are switched off: what they go on claiming would never come to an end. */
 export function heal({ network, machines }: Pick<FaultParts, 'network' | 'machines'>): void {
   for (const machine of machines) {
     if (machine.plan.isHostile) machine.leave()

@@ -3,7 +3,7 @@
  *
  * Owns the question whether everything has ended and reached everybody, and the words for what has not.
  */
-import { type Beat, isUnplaceable, type Pool, type Sweep, searchOf, sweepStateOf } from '#protocol'
+import { type Beat, fitOfTrial, isUnplaceable, type Pool, type Sweep, searchOf, sweepStateOf } from '#protocol'
 import type { Machine } from './machine.js'
 import { FULL_MESH_MACHINES } from './network.js'
 import type { Scenario } from './scenario.js'
@@ -90,7 +90,7 @@ function openTrials(pool: Pool, sweep: Sweep, living: readonly Living[], scenari
     if (!found || found.duplicateOf !== undefined) return []
     const trial = sweep.trials.get(index)
     const { phase, attempt, held, tooSmallBytes = 0 } = trial?.standing ?? {}
-    if (isOver(sweep, index) || isUnplaceable(pool, trial)) return []
+    if (isOver(sweep, index) || isUnplaceable(pool, sweep, index)) return []
     const canTrain = living.some(each => isEligible(each, { sweep: sweep.id, index, tooSmallBytes }))
     const who = held && scenario.machines.find(machine => machine.key === held.holder)
     const by = held ? ` held by ${who?.name} as ${held.attempt}` : ''
@@ -103,12 +103,18 @@ function isOver(sweep: Sweep | undefined, index: number): boolean {
   return phase === 'done' || phase === 'quarantined'
 }
 
-/** True when a machine would take a trial that did not fit into so much memory, for all that it knows itself. */
+/**
+ * True when a machine would take a trial that did not fit into so much memory, for all that it knows itself: a liar
+ * with two faces may have told it alone that more was too little.
+ */
 function isEligible(
   { machine, beat }: Living,
   about: { sweep: string; index: number; tooSmallBytes: number }
 ): boolean {
   const { accepts = [], devices = [] } = beat ?? {}
-  if (!accepts.includes(about.sweep) || isOver(machine.pool()?.sweeps.get(about.sweep), about.index)) return false
-  return devices.some(each => !each.fault && each.memoryBytes > about.tooSmallBytes)
+  const sweep = machine.pool()?.sweeps.get(about.sweep)
+  if (!accepts.includes(about.sweep) || isOver(sweep, about.index)) return false
+  const pool = machine.pool()
+  if (!pool || !sweep) return false
+  return devices.some(each => each.memoryBytes > about.tooSmallBytes && fitOfTrial(pool, sweep, about.index, each).fits)
 }

@@ -9,8 +9,8 @@ import { type Agent, createAgent, type Ports } from '../../agent/agent.js'
 import { FOUNDING } from '../helpers/records.js'
 import type { Bodies } from './body.js'
 import type { Chance } from './chance.js'
-import { BUSY_TICK_MS, createClocks, createTicker, IDLE_TICK_MS } from './clocks.js'
-import { copyDisk, type Disk, emptyDisk, fill, keeperOf, loseTail } from './disk.js'
+import { createClocks, createTicker, tickMsOf } from './clocks.js'
+import { copyDisk, type Disk, emptyDisk, fill, keepCheckpoint, keeperOf, loseTail } from './disk.js'
 import type { Network, Station } from './network.js'
 import { type Folded, openReplica, QUOTA_RETRY_MS, type Replica } from './replica.js'
 import type { MachinePlan, Scenario } from './scenario.js'
@@ -23,8 +23,10 @@ import type { World } from './world.js'
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
 /** A write that a full disk refused is tried again after this time, in ms (as in agent/store/log-writer.ts). */
 const RETRY_MS = 5000
-/** Free bytes of a disk that has room. */
-const ROOM_BYTES = 2 ** 40
+/** How long records wait for others to share a block with, in ms (as in agent/store/log-writer.ts). */
+const LINGER_MS = 150
+/** How often devices are looked at while somebody uses one, in ms. */
+const LOOK_MS = 30_000
 
 /**
  * `absent`: it has not joined yet. `frozen`: the agent alone stands still (SIGSTOP). `asleep`: the whole computer does.
@@ -62,7 +64,8 @@ export function createMachine(parts: MachineParts) {
   /** Counts starts: what was planned in an earlier life is void. */
   let life = 0
   const clocks = createClocks(world, plan.clockMs)
-  const ticker = createTicker({ world, tickMs, onTick: () => tell(core => core.onTick()) })
+  const tickMs = () => tickMsOf(agent?.local, replica?.pool())
+  const ticker = createTicker({ world, onTick: () => tell(core => core.onTick()) })
   const [runner, station] = [runnerOf(), stationOf()]
   const isAwake = () => state === 'on' || state === 'closing'
   const isRunning = () => isAwake() || state === 'frozen' || state === 'asleep'
@@ -98,16 +101,11 @@ export function createMachine(parts: MachineParts) {
     }
     if (!agent || !isAwake()) return
     what(agent)
-    ticker.stepped()
+    ticker.within(tickMs())
   }
 
-  /** Ticks are close while a claim settles. */
-  function tickMs(): number {
-    for (const charge of agent?.local.charges.values() ?? []) if (charge.phase === 'claiming') return BUSY_TICK_MS
-    return IDLE_TICK_MS
-  }
-
-  function flushSoon(inMs = 1 + chance.integer(5)): void {
+  /** Most records are written at once; those that come close after others wait for company. */
+  function flushSoon(inMs = 1 + chance.integer(chance.happens(0.2) ? LINGER_MS : 5)): void {
     const now = life
     world.after(inMs, () => {
       if (now !== life) return
@@ -138,7 +136,7 @@ export function createMachine(parts: MachineParts) {
         },
         stop: runner.stop
       },
-      probe: { environment: device => ({ CUDA_VISIBLE_DEVICES: device }) },
+      probe: { environment: device => ({ CUDA_VISIBLE_DEVICES: device }), pace: () => undefined },
       keeper: {
         ...keeper,
         saveResult(id, draft) {
@@ -151,7 +149,8 @@ export function createMachine(parts: MachineParts) {
           parts.onMoment(machine)
         }
       },
-      bundles: { want: ({ digest }) => fetchBundle(digest) },
+      bundles: { want: ({ digest }, attempt = digest) => fetchBundle(attempt), forget: () => undefined },
+      packages: { look: () => undefined }, // No simulated sweep requires any.
       note(message, fields) {
         world.note(`${name} ${message} ${JSON.stringify(fields)}`)
         if (message === 'lost a claim') watch.frees(machine, `${fields.sweep}-${fields.trial}-${fields.attempt}`)
@@ -224,8 +223,16 @@ export function createMachine(parts: MachineParts) {
     tell(core => core.begin())
   }
 
+  /** Real probes look every second; here it is enough to see that somebody came, and later that nobody is there. */
+  function lookAtDevices(): void {
+    const now = life
+    tell(core => core.onDevices(devices))
+    const isWatched = [...(agent?.local.watched.values() ?? [])].some(({ hits, why }) => hits > 0 || why !== undefined)
+    if (isWatched) world.after(LOOK_MS, () => now === life && lookAtDevices())
+  }
+
   function tellOfDisk(): void {
-    tell(core => core.onDisk(disk.isFull ? { freeBytes: 0, fault: 'ENOSPC' } : { freeBytes: ROOM_BYTES }))
+    tell(core => core.onDisk(disk.isFull ? { freeBytes: 0, fault: 'ENOSPC' } : {}))
   }
 
   /** The process is gone: what it had in memory is lost, and its programs die with it. */
@@ -233,7 +240,10 @@ export function createMachine(parts: MachineParts) {
     if (!isRunning()) return
     world.note(`${name} ${how}`)
     watch.killed(machine, runner.running())
-    for (const { attempt, ranMs } of runner.running()) keepCheckpoint(attempt.id, attempt.sweep, ranMs)
+    for (const { attempt, ranMs } of runner.running()) {
+      const { checkpointMs = 0 } = parts.scenario.sweeps.find(({ id }) => id === attempt.sweep) ?? {}
+      keepCheckpoint(disk, attempt.id, { trainedMs: ranMs * plan.speed, everyMs: checkpointMs })
+    }
     clocks.goOn()
     runner.kill()
     life++
@@ -244,14 +254,6 @@ export function createMachine(parts: MachineParts) {
     beat = undefined
     ticker.stop()
     network.refresh(station)
-  }
-
-  function keepCheckpoint(id: string, sweep: string, ranMs: number): void {
-    const everyMs = parts.scenario.sweeps.find(each => each.id === sweep)?.checkpointMs ?? 0
-    if (everyMs === 0) return
-    const trainedMs = (disk.checkpoints.get(id) ?? 0) + ranMs * plan.speed
-    const savedMs = Math.floor(trainedMs / everyMs) * everyMs
-    if (savedMs > 0) disk.checkpoints.set(id, savedMs)
   }
 
   /** Waits for the programs' ends, then for the log; the mark comes last. */
@@ -318,7 +320,6 @@ export function createMachine(parts: MachineParts) {
         if (isRunning()) world.count('crash')
         stopNow('crashes')
       },
-
       powerCut(): void {
         if (!isRunning()) return
         world.count('power cut')
@@ -351,7 +352,6 @@ export function createMachine(parts: MachineParts) {
         network.refresh(station)
       },
       wake,
-
       jumpClock(ms: number): void {
         world.count('clock jump')
         clocks.jump(ms)
@@ -392,7 +392,8 @@ export function createMachine(parts: MachineParts) {
 
       setDevices(next: readonly Device[]): void {
         devices = next
-        tell(core => core.onDevices(devices))
+        if (next !== plan.devices) world.count(next.some(({ fault }) => fault) ? 'sick device' : 'game')
+        lookAtDevices()
       }
     }
   }

@@ -48,6 +48,10 @@ export interface Truth {
   /** Training on a device of speed 1, in ms. */
   readonly workMs: number
   readonly needBytes: number
+  /** How long it runs before it is out of memory; seconds when absent. */
+  readonly oomMs?: number
+  /** What is seen of that while it runs; nothing where nobody can tell. */
+  readonly peakBytes?: number
   readonly fate: 'complete' | 'diverged' | 'error'
   readonly value: number
 }
@@ -101,8 +105,8 @@ interface Measure {
 const MEASURES: Readonly<Record<Size, Measure>> = {
   small: { share: 960, machines: [3, 5], pace: 4, sweeps: 2, trialsMax: 20 },
   usual: { share: 30, machines: [3, 12], pace: 1, sweeps: 2, trialsMax: 60 },
-  large: { share: 8, machines: [13, 40], pace: 2, sweeps: 3, trialsMax: 60 },
-  huge: { share: 2, machines: [41, 200], pace: 4, sweeps: 2, trialsMax: 200 }
+  large: { share: 9, machines: [13, 40], pace: 2, sweeps: 3, trialsMax: 60 },
+  huge: { share: 1, machines: [41, 200], pace: 4, sweeps: 2, trialsMax: 200 }
 }
 /** A member's logs may grow by so much in a day, and by 16 times as much at once. */
 const QUOTA_BYTES = 16 * 1024
@@ -249,13 +253,10 @@ function specOf(chance: Chance, { n, trials, pace }: { n: number; trials: number
 
 function truthOf(chance: Chance, rates: Rates, pace: number): Truth {
   const fate = chance.happens(rates.broken) ? 'error' : chance.happens(rates.diverging) ? 'diverged' : 'complete'
-  return {
-    workMs: Math.round(chance.spread(MINUTE_MS, (40 * MINUTE_MS) / pace)),
-    // Most fit everywhere; a few only on the largest devices, and now and then one fits nowhere.
-    needBytes: Math.round((chance.happens(0.8) ? chance.between(1, 6) : chance.between(6, 50)) * GIB),
-    fate,
-    value: chance.fraction()
-  }
+  const workMs = Math.round(chance.spread(MINUTE_MS, (40 * MINUTE_MS) / pace))
+  // Most fit everywhere; a few only on the largest devices, and now and then one fits nowhere.
+  const needBytes = Math.round((chance.happens(0.8) ? chance.between(1, 6) : chance.between(6, 50)) * GIB)
+  return { workMs, needBytes, peakBytes: needBytes, fate, value: chance.fraction() }
 }
 
 function sum(numbers: readonly number[]): number {

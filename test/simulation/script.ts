@@ -24,13 +24,15 @@ export function scriptFor(attempt: AttemptSpec, { scenario, plan, chance, disk }
   if (!truth) throw new Error(`Nobody submitted the trial of ${attempt.id}.`)
   const device = plan.devices.find(each => each.id === attempt.device)
   const graceMs = chance.happens(0.1) ? 10_000 : Math.round(chance.spread(20, 3000))
-  const quick = (ending: Ending): Script => ({
+  const quick = (ending: Ending, atMs = Math.round(chance.spread(1000, 20_000))): Script => ({
     reports: [],
-    end: { atMs: Math.round(chance.spread(1000, 20_000)), ...ending },
+    end: { atMs, ...ending },
     graceMs
   })
   if (chance.happens(plan.sickness)) return quick({ class: 'environment', message: 'ModuleNotFoundError' })
-  if (truth.needBytes > (device?.memoryBytes ?? 0)) return quick({ class: 'oom', message: 'CUDA out of memory.' })
+  if (truth.needBytes > (device?.memoryBytes ?? 0)) {
+    return quick({ class: 'oom', message: 'CUDA out of memory.' }, truth.oomMs)
+  }
   const savedMs = attempt.resume ? (disk.checkpoints.get(attempt.id) ?? 0) : 0
   const wholeMs = Math.max(1, Math.round((truth.workMs - savedMs) / plan.speed))
   const limitMs = attempt.spec.timeLimitMs ?? Number.POSITIVE_INFINITY
@@ -51,12 +53,16 @@ function failure(): Ending {
 function endingOf(truth: Truth): Ending {
   switch (truth.fate) {
     case 'complete':
-      return { class: 'complete', value: truth.value }
+      return { class: 'complete', value: truth.value, ...usageOf(truth) }
     case 'diverged':
       return { class: 'diverged', message: 'The loss was no number twice in a row.' }
     case 'error':
       return failure()
   }
+}
+
+function usageOf({ peakBytes }: Truth): Pick<Ending, 'usage'> {
+  return peakBytes === undefined ? {} : { usage: { peakBytes, peakSource: 'process' } }
 }
 
 /** A report at each step, up to the attempt's end; steps take equally long. */

@@ -48,6 +48,8 @@ export interface Verdict extends Pick<Scenario, 'seed' | 'profile' | 'size'> {
 }
 
 export interface SimulateOptions extends ScenarioOptions {
+  /** Called with all executions when the schedule is over. */
+  readonly onEnd?: (starts: readonly Started[]) => void
   /** Called with the lines of the trace when the schedule is over. */
   readonly onLines?: (lines: readonly string[]) => void
 }
@@ -56,8 +58,13 @@ type Pool = ReturnType<typeof createSchedule>
 
 /** Plays one schedule. Never throws: what goes wrong is in the verdict. */
 export function simulate(seed: number, options: SimulateOptions = {}): Verdict {
+  return playScenario(drawScenario(seed, options), options)
+}
+
+/** Plays a scenario that somebody made up. */
+export function playScenario(scenario: Scenario, options: Pick<SimulateOptions, 'onLines' | 'onEnd'> = {}): Verdict {
   const before = process.cpuUsage()
-  const scenario = drawScenario(seed, options)
+  const { seed } = scenario
   const schedule = createSchedule(scenario)
   const lines = options.onLines ? schedule.world.keepLines() : []
   let violation: Verdict['violation']
@@ -68,6 +75,7 @@ export function simulate(seed: number, options: SimulateOptions = {}): Verdict {
     schedule.world.note(`violation: ${violation.message}`)
   }
   options.onLines?.(lines)
+  options.onEnd?.(schedule.watch.starts)
   const { world, watch } = schedule
   return {
     seed,
@@ -109,7 +117,7 @@ function createSchedule(scenario: Scenario) {
     machines: scenario.machines.length
   })
   const machines: Machine[] = []
-  const watch = createWatch(scenario)
+  const watch = createWatch(scenario, world.now)
   const onMoment = faultsAtMoments({ world, chance: createChance(seed, 'moments'), scenario, machines })
   for (const plan of scenario.machines) {
     const chance = createChance(seed, plan.name)

@@ -7,7 +7,7 @@
 import type { AttemptSpec, Exit, Report, Runner, StopReason } from '../../agent/ports.js'
 import type { World } from './world.js'
 
-export type Ending = Pick<Exit, 'class' | 'message' | 'value'>
+export type Ending = Pick<Exit, 'class' | 'message' | 'value' | 'usage'>
 
 /** What a program does when nobody stops it. */
 export interface Script {
@@ -40,6 +40,8 @@ const STOPPED: Readonly<Record<StopReason, Ending>> = {
   'agent-closing': { class: 'released', message: 'The agent stops.' },
   'lost-claim': { class: 'released', message: 'Another machine trains it.' },
   released: { class: 'released', message: 'The attempt was given back.' },
+  owner: { class: 'released', message: 'Its owner wants the device.' },
+  'over-memory': { class: 'oom', message: 'It took more memory than it was promised.' },
   'time-limit': { class: 'timeout', message: 'It ran longer than it may.' }
 }
 
@@ -87,6 +89,7 @@ export function createSimulatedRunner(parts: RunnerParts) {
       class: ending.class,
       ...(ending.message === undefined ? {} : { message: ending.message }),
       ...(ending.value === undefined ? {} : { value: ending.value }),
+      ...(ending.usage === undefined ? {} : { usage: ending.usage }),
       ...(last ? { step: last.step } : {}),
       metrics: last?.metrics ?? {},
       curve: told.flatMap(({ step, metrics }) => {

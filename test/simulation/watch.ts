@@ -39,6 +39,8 @@ export interface Started {
   readonly attempt: number
   readonly machine: string
   readonly device: string
+  /** Virtual ms. */
+  readonly atMs: number
   /** Which of the ways it ended; absent while it runs. */
   end?: ResultClass | 'killed'
   ranMs: number
@@ -55,7 +57,7 @@ const ENDS: ReadonlySet<string> = new Set(['complete', 'stopped', 'diverged'])
 
 export type Watch = ReturnType<typeof createWatch>
 
-export function createWatch(scenario: Scenario) {
+export function createWatch(scenario: Scenario, now: () => number = () => 0) {
   const starts: Started[] = []
   const byTrial = new Map<string, Started[]>()
   let acknowledged: Acknowledged[] = []
@@ -91,7 +93,7 @@ export function createWatch(scenario: Scenario) {
       if (scenario.profile === 'calm' && rival && !isMeant) {
         throw new Violation('safety', 'without faults nothing is trained twice', `${who} beside ${rival.id}`)
       }
-      const start = { id, sweep, trial, attempt: attempt.attempt, machine: machine.key, device, ranMs: 0 }
+      const start = { id, sweep, trial, attempt: attempt.attempt, machine: machine.key, device, atMs: now(), ranMs: 0 }
       starts.push(start)
       byTrial.set(`${sweep}-${trial}`, [...earlier, start])
     },
