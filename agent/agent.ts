@@ -126,12 +126,11 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   }
 
   /** A release is planned at each step until the log has it: it is written once. */
-  const released = new Set<string>()
   function isUnsaid(draft: Draft): boolean {
     if (draft.kind !== 'trial-released') return true
-    const id = `${draft.sweep}-${draft.trial}-${draft.attempt}`
-    if (released.has(id)) return false
-    released.add(id)
+    const id = attemptId(draft.sweep, draft.trial, draft.attempt)
+    if (local.givenBack.has(id)) return false
+    local.givenBack.add(id)
     return true
   }
 
@@ -339,6 +338,8 @@ export function createAgent(ports: Ports, options: AgentOptions) {
           if (charge.phase === 'claiming')
             finish(charge, { kind: 'trial-released', ...subject(charge), reason: 'owner' })
           else if (charge.phase === 'running') stop({ charge, reason: 'agent-closing' }, ports.clock.now())
+          // It was told to end with more time than there is now.
+          else ports.runner.stop(charge.id, charge.stopReason ?? 'agent-closing', LIMITS.stopGraceMs)
         }
       }
       return local.charges.size

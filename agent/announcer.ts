@@ -58,7 +58,8 @@ export function createAnnouncer({ log, mesh, probe }: AnnouncerPorts, local: Loc
   }
 }
 
-function lastingOf({ id, vendor, model, memoryBytes, capability, bf16, isUnified }: KnownDevice): KnownDevice {
+function lastingOf(device: KnownDevice): KnownDevice {
+  const { id, vendor, model, memoryBytes, capability, bf16, isUnified, reservedBytes } = device
   return {
     id,
     vendor,
@@ -66,7 +67,8 @@ function lastingOf({ id, vendor, model, memoryBytes, capability, bf16, isUnified
     memoryBytes,
     ...(capability === undefined ? {} : { capability }),
     ...(bf16 === undefined ? {} : { bf16 }),
-    ...(isUnified === undefined ? {} : { isUnified })
+    ...(isUnified === undefined ? {} : { isUnified }),
+    ...(reservedBytes === undefined ? {} : { reservedBytes })
   }
 }
 

@@ -103,6 +103,8 @@ export interface Local {
   connectedSinceMs: number
   /** Attempts with a checkpoint from before a restart (C7). */
   readonly checkpoints: Set<string>
+  /** Attempts whose release is on its way to the log. */
+  readonly givenBack: Set<string>
   /** Attempts whose result is written down here, until the log has it for good. */
   readonly results: Set<string>
   /** What its owner set, paused and does. */
@@ -142,6 +144,7 @@ export function emptyLocal(machine: string, name: string, nowMs: number): Local 
     steadySinceMs: nowMs,
     connectedSinceMs: nowMs,
     checkpoints: new Set(),
+    givenBack: new Set(),
     results: new Set(),
     rules: OWNER_DEFAULTS,
     pauses: [],
@@ -213,6 +216,8 @@ export function noteClaims(pool: Pool, local: Local, now: number): void {
       for (const each of [held, backup]) if (each) claimed.add(attemptId(sweep.id, index, each.attempt))
     }
   }
+  // What was given back here is over once the log has it.
+  for (const id of local.givenBack) if (!claimed.has(id)) local.givenBack.delete(id)
   keepTimes(local.signOfLifeMs, claimed, now)
   keepTimes(local.openSinceMs, open, now)
 }

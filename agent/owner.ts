@@ -157,20 +157,32 @@ export function devicesNow(local: Owned, nowMs: number): Device[] {
 }
 
 /** Returns why one device takes no work now, by its owner's will; nothing when it may. */
-export function deviceHold(local: Owned, { id, temperatureC }: Device, nowMs: number): Hold | undefined {
-  const pause = pausesNow(local, nowMs).find(each => each.device === id)
-  if (pause) return { text: pauseText(pause, nowMs), evicts: false }
-  const watched = local.watched.get(id)
-  if (watched?.why !== undefined) return { text: watched.why, evicts: true }
-  if (watched?.isHot) return { text: `it is ${Math.round(temperatureC ?? 0)} °C warm`, evicts: true }
-  return undefined
+export function deviceHold(local: Owned, device: Device, nowMs: number): Hold | undefined {
+  return withPause(local, useHold(local, device), { device: device.id, nowMs })
 }
 
 /** Returns why the whole machine takes no work now, by its owner's will; nothing when it may. */
 export function machineHold(local: Owned, nowMs: number): Hold | undefined {
-  const { rules, desk } = local
-  const pause = pausesNow(local, nowMs).find(each => each.device === undefined)
-  if (pause) return { text: pauseText(pause, nowMs), evicts: false }
+  return withPause(local, deskHold(local), { device: undefined, nowMs })
+}
+
+/** A pause says why; whether what runs there must end, all else says. */
+function withPause(
+  local: Owned,
+  hold: Hold | undefined,
+  { device, nowMs }: { readonly device: string | undefined; readonly nowMs: number }
+): Hold | undefined {
+  const pause = pausesNow(local, nowMs).find(each => each.device === device)
+  return pause ? { text: pauseText(pause, nowMs), evicts: hold?.evicts ?? false } : hold
+}
+
+function useHold({ watched }: Owned, { id, temperatureC }: Device): Hold | undefined {
+  const { why, isHot = false } = watched.get(id) ?? {}
+  if (why !== undefined) return { text: why, evicts: true }
+  return isHot ? { text: `it is ${Math.round(temperatureC ?? 0)} °C warm`, evicts: true } : undefined
+}
+
+function deskHold({ rules, desk }: Owned): Hold | undefined {
   if (desk === undefined) return undefined
   const { exclusiveProgram, isOnBattery, untouchedMs, minuteOfWeek } = desk
   if (exclusiveProgram !== undefined) return { text: `${exclusiveProgram} runs`, evicts: true }

@@ -31,12 +31,20 @@ export function besidePromises(local: Local, device: Device, but?: Charge): Devi
 export function isOverMemory(local: Local, charge: Charge): boolean {
   const device = local.devices.find(each => each.id === charge.device)
   if (device?.freeBytes === undefined || charge.promisedBytes === undefined) return false
-  if (chargesOn(local, device).length < 2 || device.freeBytes >= (device.reservedBytes ?? 0)) return false
-  return heldBytes(local, charge) > OVER_SHARE * charge.promisedBytes
+  const charges = chargesOn(local, device)
+  if (charges.length < 2 || device.freeBytes >= (device.reservedBytes ?? 0)) return false
+  if (overShare(local, charge) <= OVER_SHARE) return false
+  // One after the other: what the first gives back may be enough for the rest.
+  return charges.every(other => overShare(local, other) <= overShare(local, charge))
 }
 
 function chargesOn(local: Local, { id }: Device): Charge[] {
   return [...local.charges.values()].filter(charge => charge.device === id)
+}
+
+/** What an attempt holds, times what it was promised. */
+function overShare(local: Local, charge: Charge): number {
+  return heldBytes(local, charge) / (charge.promisedBytes ?? Number.POSITIVE_INFINITY)
 }
 
 function untakenBytes(local: Local, charge: Charge): number {

@@ -49,7 +49,7 @@ export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
   for (const charge of local.charges.values()) steps.push(...advance(pool, local, charge, nowMs))
   const charges = [...local.charges.values()]
   const idle = seatsNow(pool, local, nowMs)
-  for (const step of ownLeftOvers(running, local, idle, nowMs)) {
+  for (const step of ownLeftOvers(pool, local, { running, idle, nowMs })) {
     steps.push(step)
     if (step.do !== 'resume') continue
     idle.splice(
@@ -181,7 +181,8 @@ function isTrusted(pool: Pool, local: Local, submission: Submission, machine: st
 /** Why the device of a charge is wanted back. */
 function holdOf(local: Local, { device: id }: Charge, nowMs: number): Hold | undefined {
   const device = local.devices.find(each => each.id === id)
-  return machineHold(local, nowMs) ?? (device && deviceHold(local, device, nowMs))
+  const holds = [machineHold(local, nowMs), device && deviceHold(local, device, nowMs)]
+  return holds.find(hold => hold?.evicts) ?? holds.find(hold => hold !== undefined)
 }
 
 /** A claim that will not be worked on goes back at once, so that nobody waits. */
@@ -209,19 +210,41 @@ function settlingMs(pool: Pool, local: Local, charge: Charge, nowMs: number): nu
 }
 
 /** Claims that are this machine's without its working on them: it was restarted. Resume, or release at once (C7). */
-function ownLeftOvers(running: readonly Sweep[], local: Local, idle: readonly Device[], nowMs: number): Step[] {
+function ownLeftOvers(
+  pool: Pool,
+  local: Local,
+  {
+    running,
+    idle,
+    nowMs
+  }: { readonly running: readonly Sweep[]; readonly idle: readonly Device[]; readonly nowMs: number }
+): Step[] {
   const free = [...idle]
   return running.flatMap(sweep =>
     forgotten(sweep, local).map((about): Step => {
       const id = attemptId(sweep.id, about.trial, about.attempt)
       const canResume = local.checkpoints.has(id) && sweep.submission && isApproved(local, sweep.submission)
-      const device = canResume ? free.shift() : undefined
+      const device = canResume ? takeDevice(pool, free, sweep, about) : undefined
       if (!device) return { do: 'append', draft: { kind: 'trial-released', ...about, reason: 'restart' } }
       const backup = isBackup(sweep, about, local.machine) ? { backup: true as const } : {}
       const charge = { ...about, id, device: device.id, sinceMs: nowMs, resume: true, ...backup }
       return { do: 'resume', charge: { ...charge, phase: 'claiming' } }
     })
   )
+}
+
+/** Takes the device that the attempt had out of the free ones, else the first that it fits. */
+function takeDevice(
+  pool: Pool,
+  free: Device[],
+  sweep: Sweep,
+  { trial, attempt }: { trial: number; attempt: number }
+): Device | undefined {
+  const claims = [...(sweep.trials.get(trial)?.attempts.get(attempt)?.claims.values() ?? [])]
+  const fits = (device: Device) => fitOfTrial(pool, sweep, trial, device).fits
+  const had = free.findIndex(device => fits(device) && claims.some(each => each.device === device.id))
+  const at = had >= 0 ? had : free.findIndex(fits)
+  return at < 0 ? undefined : free.splice(at, 1)[0]
 }
 
 /** The attempts that this machine holds, of which it has neither a charge nor a result on its way. */
@@ -232,7 +255,9 @@ function forgotten(sweep: Sweep, local: Local): { sweep: string; trial: number; 
     return [held, backup].flatMap(each => {
       if (each?.holder !== local.machine) return []
       const id = attemptId(sweep.id, trial, each.attempt)
-      return inHand.has(id) || local.results.has(id) ? [] : [{ sweep: sweep.id, trial, attempt: each.attempt }]
+      return inHand.has(id) || local.results.has(id) || local.givenBack.has(id)
+        ? []
+        : [{ sweep: sweep.id, trial, attempt: each.attempt }]
     })
   })
 }

@@ -44,9 +44,7 @@ export function resultOf(charge: Charge, exit: Exit, parameters: Parameters, dev
 function oomOf({ oom, usage }: Exit, device: Device | undefined): NonNullable<Finished['oom']> {
   const kind = oom?.kind ?? 'intrinsic'
   const heldBytes = Math.max(oom?.heldBytes ?? 0, usage?.peakBytes ?? 0)
-  // The processor's memory is the machine's own.
-  if (kind === 'intrinsic' || device?.vendor === 'cpu')
-    return { kind: 'intrinsic', bytes: device?.memoryBytes ?? heldBytes }
+  if (kind === 'intrinsic') return { kind: 'intrinsic', bytes: device?.memoryBytes ?? heldBytes }
   return { kind, bytes: heldBytes }
 }
 

@@ -53,6 +53,8 @@ export const LIMITS = {
   packingMax: 4,
   /** Devices that one machine may announce. */
   devicesPerMachine: 64,
+  /** Attempts that one machine may have in hand: as many as may share its devices. */
+  attemptsPerMachine: 256,
   /** Logs that one removal names, at some 100 bytes each; whoever has more is removed by several records. */
   cutsPerRemoval: 128,
   /** Why a member was removed, for people: with all cuts it still fits a record, whatever the script. */

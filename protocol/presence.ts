@@ -62,9 +62,9 @@ const beatSchema = z.object({
   devices: z.array(deviceSchema).max(LIMITS.devicesPerMachine).readonly(),
   /** Sweeps whose trials this machine would run: approved by its owner, bundle at hand. */
   accepts: z.array(idHex).max(LIMITS.acceptsPerBeat).readonly(),
-  running: z.array(runningSchema).max(LIMITS.devicesPerMachine).readonly(),
+  running: z.array(runningSchema).max(LIMITS.attemptsPerMachine).readonly(),
   /** Attempts that it claimed and has not started yet: the claim settles, or the bundle is on its way. */
-  claims: z.array(z.object(aboutAttempt)).max(LIMITS.devicesPerMachine).readonly().optional(),
+  claims: z.array(z.object(aboutAttempt)).max(LIMITS.attemptsPerMachine).readonly().optional(),
   /** Why it takes no work, in words; absent when it works. */
   paused: text.optional(),
   /** Machine -> ms since this machine last heard it: two machines that cannot connect know of each other by a third. */

@@ -6,7 +6,8 @@
  */
 import { isFresh } from './claims.js'
 import { LIMITS } from './limits.js'
-import { isHopeless, isUnplaceable } from './placement/place.js'
+import { observationsOf } from './placement/learned.js'
+import { devicesIn, isHopeless, isUnplaceable } from './placement/place.js'
 import type { Phase, Pool, Submission, Sweep } from './pool/pool.js'
 import type { Search } from './search/search.js'
 import { searchOf } from './searches.js'
@@ -14,6 +15,10 @@ import { searchOf } from './searches.js'
 /** `arriving`: records about it came before itself. `failed`: it failed from the start, so it was given up. */
 export type SweepState = 'arriving' | 'running' | 'done' | 'stopped' | 'failed'
 
+const hopes = new WeakMap<
+  Sweep,
+  { readonly tried: number; readonly told: readonly unknown[]; readonly isHopeful: boolean }
+>()
 const cursors = new WeakMap<Sweep, number>()
 
 /**
@@ -83,6 +88,16 @@ export function sweepStateOf(pool: Pool, sweep: Sweep): SweepState {
 
 /** True while a trial that nobody ever claimed may still be trained somewhere, as far as the pool has learned. */
 function hasHope(pool: Pool, sweep: Sweep): boolean {
+  // Looked for anew only when something changed that could tell otherwise: there may be a hundred thousand trials.
+  const told = [observationsOf(pool, sweep, 'gpu'), observationsOf(pool, sweep, 'cpu'), devicesIn(pool)]
+  const known = hopes.get(sweep)
+  if (known?.tried === sweep.trials.size && known.told.every((each, at) => each === told[at])) return known.isHopeful
+  const isHopeful = findHope(pool, sweep)
+  hopes.set(sweep, { tried: sweep.trials.size, told, isHopeful })
+  return isHopeful
+}
+
+function findHope(pool: Pool, sweep: Sweep): boolean {
   const isHoped = (index: number) => !isHopeless(pool, sweep, index)
   const first = freshTrials(sweep, LIMITS.openTrialsConsidered)
   if (first.some(isHoped)) return true

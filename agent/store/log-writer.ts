@@ -56,7 +56,7 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
   async function drain(): Promise<void> {
     isWriting = true
     try {
-      while (!isClosed && (own === undefined || queue.length > 0)) {
+      while (!isClosed && (own === undefined || ownLength === 0 || queue.length > 0)) {
         await linger()
         await tryWriting()
       }
@@ -97,7 +97,7 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     const batch = queue.slice(0, Math.min(turned, RECORDS_PER_WRITE))
     try {
       const log = own ?? (await openOwn())
-      if (batch.length > 0) await write(log, batch)
+      if (batch.length > 0 || ownLength === 0) await write(log, batch)
       written(batch, [])
     } catch (error) {
       if (isClosed) return
@@ -122,12 +122,13 @@ export function createWriter(options: WriterOptions, last: FollowedLog | undefin
     const fresh = await options.openFresh()
     own = fresh
     ownLength = 0
-    await write(fresh, [{ kind: 'writer-opened', ...fresh.attestation }])
     return fresh
   }
 
   async function write(log: FollowedLog, drafts: readonly Draft[]): Promise<void> {
-    const blocks = encodeBlocks(stamped(drafts, options.pool(), options.wall()))
+    // However often that fails on a full disk: a log begins with whose it is, or nobody believes it.
+    const opening: Draft[] = ownLength === 0 ? [{ kind: 'writer-opened', ...log.attestation }] : []
+    const blocks = encodeBlocks(stamped([...opening, ...drafts], options.pool(), options.wall()))
     const start = await append(log, blocks)
     wroteMs = performance.now()
     await options.fold(log, start, blocks)

@@ -32,6 +32,8 @@ export interface Demand {
   readonly basis: Basis
   /** How many observations it rests on. */
   readonly observations: number
+  /** A device of so much memory was enough for a trial that asked for at least as much, whatever it seemed to take. */
+  readonly provenBytes?: number
 }
 
 export interface PredictOptions {
@@ -77,6 +79,8 @@ interface Bounds {
   usedBytes: number
   /** The largest memory that was too little for a trial that asked for at most as much. */
   oomBytes: number
+  /** The smallest device that was enough for a trial that asked for at least as much. */
+  provenBytes: number
   observations: number
 }
 
@@ -101,7 +105,8 @@ export function predict(
   return {
     bytes: Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(Math.max(bytes, raisedBytes))),
     basis: isRaised ? 'raised' : basis,
-    observations: bounds.observations
+    observations: bounds.observations,
+    ...(bounds.provenBytes === Number.POSITIVE_INFINITY ? {} : { provenBytes: bounds.provenBytes })
   }
 }
 
@@ -122,7 +127,14 @@ export function neededBytes(demand: Pick<Demand, 'bytes' | 'basis'>): number {
 
 function boundsOf(parameters: Parameters, evidence: Evidence, model: string | undefined): Bounds {
   const none = Number.POSITIVE_INFINITY
-  const bounds = { observedBytes: none, scaledBytes: none, usedBytes: 0, oomBytes: 0, observations: 0 }
+  const bounds = {
+    observedBytes: none,
+    scaledBytes: none,
+    usedBytes: 0,
+    oomBytes: 0,
+    provenBytes: none,
+    observations: 0
+  }
   const asks = asksOf(evidence, parameters)
   if (!asks) return bounds
   for (const row of evidence.rows) {
@@ -146,6 +158,7 @@ function addRow(bounds: Bounds, row: Row, { factor, isAtMost }: Comparison, mode
   if (isAtMost || factor !== Number.POSITIVE_INFINITY) bounds.observations += row.fitted
   if (row.fitted === 0 || factor === Number.POSITIVE_INFINITY) return
   const bytes = cheapest(row, model, peak => peak * factor * cautionFor(factor))
+  if (factor === 1) bounds.provenBytes = Math.min(bounds.provenBytes, row.leastDeviceBytes)
   if (factor === 1) bounds.observedBytes = Math.min(bounds.observedBytes, bytes)
   else bounds.scaledBytes = Math.min(bounds.scaledBytes, bytes)
 }

@@ -17,6 +17,8 @@ export interface Observation {
   readonly bytes: number
   /** The model of its device. */
   readonly model: string
+  /** All memory of its device; absent: not known. */
+  readonly deviceBytes?: number
 }
 
 export type Effects = Readonly<Record<string, MemoryEffect>>
@@ -33,6 +35,8 @@ export interface Row {
   leastBytes: number
   mostBytes: number
   fitted: number
+  /** The memory of the smallest device on which one found enough. */
+  leastDeviceBytes: number
   /** The largest memory that was too little; 0 when none was. */
   oomBytes: number
   ranOut: number
@@ -150,7 +154,18 @@ function gather(observations: readonly Observation[], effects: Effects): Evidenc
     const asks = relevant.map(([name, effect]) => askOf(effect, valueIn(observation.parameters, name)))
     addTo(rowIn(rows, asks), observation)
   }
-  return { names: relevant.map(([name]) => name), effects, rows: [...rows.values()], lines: new Map() }
+  const all = [...rows.values()]
+  for (const row of all) if (isRefuted(row, all)) row.oomBytes = 0
+  return { names: relevant.map(([name]) => name), effects, rows: all, lines: new Map() }
+}
+
+/**
+ * True when what is said to have been too little was enough for a trial that asks for at least as much. Then something
+ * else took that memory: a game of which nobody told, or whoever said so lied.
+ */
+function isRefuted({ asks, oomBytes }: Row, rows: readonly Row[]): boolean {
+  if (oomBytes === 0) return false
+  return rows.some(row => row.fitted > 0 && row.mostBytes <= oomBytes && compareAsks(asks, row.asks)?.factor === 1)
 }
 
 function rowIn(rows: Map<string, Row>, asks: readonly Ask[]): Row {
@@ -158,18 +173,28 @@ function rowIn(rows: Map<string, Row>, asks: readonly Ask[]): Row {
   const known = rows.get(key)
   if (known) return known
   const least = Number.POSITIVE_INFINITY
-  const row: Row = { asks, peaks: new Map(), leastBytes: least, mostBytes: 0, fitted: 0, oomBytes: 0, ranOut: 0 }
+  const row: Row = {
+    asks,
+    peaks: new Map(),
+    leastBytes: least,
+    mostBytes: 0,
+    fitted: 0,
+    leastDeviceBytes: least,
+    oomBytes: 0,
+    ranOut: 0
+  }
   rows.set(key, row)
   return row
 }
 
-function addTo(row: Row, { outcome, bytes, model }: Observation): void {
+function addTo(row: Row, { outcome, bytes, model, deviceBytes }: Observation): void {
   if (outcome === 'oom') {
     row.ranOut++
     row.oomBytes = Math.max(row.oomBytes, bytes)
     return
   }
   row.fitted++
+  row.leastDeviceBytes = Math.min(row.leastDeviceBytes, deviceBytes ?? Number.POSITIVE_INFINITY)
   row.leastBytes = Math.min(row.leastBytes, bytes)
   row.mostBytes = Math.max(row.mostBytes, bytes)
   row.peaks.set(model, Math.max(row.peaks.get(model) ?? 0, bytes))

@@ -28,6 +28,8 @@ interface Wanted {
 const FREE_SHARE_UNKNOWN = 0.5
 /** Whoever holds more of a GPU than this is at work there, and would be slowed down. */
 const FOREIGN_SHARE = 0.25
+/** Of a device that was enough before, what must be free: frameworks take what they find, and need less. */
+const PROVEN_SHARE = 0.9
 /** NVIDIA's GPUs compute in bfloat16 from this capability on (Ampere). */
 const BF16_CAPABILITY = '8.0'
 
@@ -55,7 +57,7 @@ function lastingRefusal(device: LastingDevice, { demand, requires = {} }: Wanted
   if (capability !== undefined && !isAtLeast(device.capability, capability)) return 'capability'
   if (bf16 && !hasBf16(device)) return 'bf16'
   if (isUnknownOnCpu(device, demand)) return undefined
-  return device.memoryBytes - (device.reservedBytes ?? 0) < neededBytes(demand) ? 'too-small' : undefined
+  return usableBytes(device) < wantedBytes(device, demand) ? 'too-small' : undefined
 }
 
 /** Where the free memory is not known, only what lasts counts. */
@@ -66,7 +68,18 @@ function passingRefusal(device: Device, { demand }: Wanted): Refusal | undefined
   if (!isOwn && (device.foreignBytes ?? 0) > FOREIGN_SHARE * device.memoryBytes) return 'foreign'
   if (device.freeBytes === undefined) return undefined
   if (demand.basis === 'unknown' && device.freeBytes < FREE_SHARE_UNKNOWN * device.memoryBytes) return 'too-full'
-  return availableBytes(device) < neededBytes(demand) ? 'too-full' : undefined
+  return availableBytes(device) < wantedBytes(device, demand) ? 'too-full' : undefined
+}
+
+/** What a trial wants of a device. Where one that asked for at least as much did run, most of the device will do. */
+function wantedBytes(device: LastingDevice, demand: Demand): number {
+  const neededOfAny = neededBytes(demand)
+  const isProven = demand.provenBytes !== undefined && demand.provenBytes <= device.memoryBytes
+  return isProven ? Math.min(neededOfAny, PROVEN_SHARE * usableBytes(device)) : neededOfAny
+}
+
+function usableBytes({ memoryBytes, reservedBytes = 0 }: LastingDevice): number {
+  return memoryBytes - reservedBytes
 }
 
 /** A computer has memory for what it can swap, and nothing but trying tells. */

@@ -6,11 +6,12 @@
  * Asking again costs a look at each trial of the program, and the rest only for those that changed.
  */
 
-import type { Pool, Result, Standing, Sweep } from '../pool/pool.js'
+import type { Pool, Result, Standing, Submission, Sweep } from '../pool/pool.js'
 import type { OomKind, ResultClass } from '../records/record.js'
 import { approvalOf, parametersOf } from '../searches.js'
 import type { Vendor } from '../vendors.js'
 import { type Demand, predict } from './demand.js'
+import { effectOf } from './effects.js'
 import type { Observation } from './evidence.js'
 import { estimateBytes } from './formula.js'
 
@@ -48,6 +49,7 @@ const RAN: readonly ResultClass[] = ['complete', 'stopped', 'diverged', 'timeout
 const UNKNOWN: Demand = { bytes: 0, basis: 'unknown', observations: 0 }
 const NOTHING: readonly Told[] = []
 
+const programs = new WeakMap<Submission, string>()
 const pools = new WeakMap<Pool, Learned>()
 const sweepLogs = new WeakMap<Sweep, SweepLog>()
 /** By the observations on which they rest: new ones come as a new list. */
@@ -62,7 +64,7 @@ const demands = new WeakMap<readonly Observation[], Map<string, Demand>>()
 export function observationsOf(pool: Pool, sweep: Sweep, vendorClass: VendorClass): readonly Observation[] {
   if (!sweep.submission) return []
   const learned = learnedIn(pool)
-  const approval = approvalOf(sweep.submission)
+  const approval = programOf(sweep.submission)
   const known = learned.programs.get(approval)
   if (known?.entries === pool.entries) return known.observations[vendorClass]
   const sweeps = learned.byApproval.get(approval) ?? []
@@ -103,13 +105,28 @@ export function demandOf(
   return demand
 }
 
+/**
+ * Sweeps that tell about each other: of one program, with the same parameters that matter to memory. Others cannot be
+ * compared, and any member can submit a thousand of them.
+ */
+function programOf(submission: Submission): string {
+  const known = programs.get(submission)
+  if (known !== undefined) return known
+  const { parameters, requires } = submission.spec
+  const effects = requires?.memoryEffects ?? {}
+  const matters = (name: string) => effectOf(name, Object.hasOwn(effects, name) ? effects[name] : undefined) !== 'none'
+  const program = JSON.stringify([approvalOf(submission), ...Object.keys(parameters).filter(matters).sort()])
+  programs.set(submission, program)
+  return program
+}
+
 function learnedIn(pool: Pool): Learned {
   const known = pools.get(pool)
   if (known?.entries === pool.entries) return known
   const byApproval = new Map<string, Sweep[]>()
   for (const sweep of pool.sweeps.values()) {
     if (!sweep.submission) continue
-    const approval = approvalOf(sweep.submission)
+    const approval = programOf(sweep.submission)
     const sweeps = byApproval.get(approval)
     if (sweeps) sweeps.push(sweep)
     else byApproval.set(approval, [sweep])
@@ -129,7 +146,7 @@ function update(sweep: Sweep): boolean {
   // Trials are only ever added, so that each keeps its place in this order.
   for (const { index, standing } of sweep.trials.values()) {
     if (log.standings[at] !== standing) {
-      const told = toldBy(standing)
+      const told = toldBy(sweep, standing)
       if (!areSame(log.told[at] ?? NOTHING, told)) isChanged = true
       log.standings[at] = standing
       log.told[at] = told
@@ -158,9 +175,13 @@ function collect(sweeps: readonly Sweep[]): ProgramLog['observations'] {
   return { gpu: of('gpu'), cpu: of('cpu') }
 }
 
-function toldBy({ result, replicates, failures }: Standing): Told[] {
-  return [...(result ? [result] : []), ...replicates, ...failures].flatMap(each => {
-    const observation = observationOf(each)
+function toldBy(sweep: Sweep, { result, replicates, failures }: Standing): Told[] {
+  // A result says itself what it was trained with: what the sweep does not have nobody trained.
+  const isKnown = (name: string) =>
+    sweep.submission !== undefined && Object.hasOwn(sweep.submission.spec.parameters, name)
+  const results = [...(result ? [result] : []), ...replicates, ...failures]
+  return results.flatMap(each => {
+    const observation = Object.keys(each.parameters).every(isKnown) ? observationOf(each) : undefined
     return observation ? [{ result: each, vendorClass: classOf(each.device), observation }] : []
   })
 }
@@ -172,13 +193,15 @@ function classOf({ id, vendor }: Result['device']): VendorClass {
 
 function observationOf(result: Result): Observation | undefined {
   const { parameters, device, usage, oom, changed = [] } = result
-  const { model } = device
+  const { model, memoryBytes: deviceBytes } = device
   if (result.class === 'oom') {
     const bytes = tooLittleBytes(oom?.kind ?? 'intrinsic', { device: device.memoryBytes, free: oom?.bytes ?? 0 })
     return bytes > 0 ? { parameters, outcome: 'oom', bytes, model } : undefined
   }
   if (!RAN.includes(result.class) || usage?.peakBytes === undefined || changed.length > 0) return undefined
-  return { parameters, outcome: 'ok', bytes: usage.peakBytes, model }
+  // No attempt takes more than its device has, whatever is said.
+  const bytes = deviceBytes > 0 ? Math.min(usage.peakBytes, deviceBytes) : usage.peakBytes
+  return { parameters, outcome: 'ok', bytes, model, ...(deviceBytes > 0 ? { deviceBytes } : {}) }
 }
 
 /** How much memory was certainly too little; 0 where that is not known. */

@@ -31,8 +31,8 @@ export function fitOfTrial(pool: Pool, sweep: Sweep, index: number, device: Devi
 
 /** True when no device that the pool knows could take a trial, were it idle and empty. */
 export function isUnplaceable(pool: Pool, sweep: Sweep, index: number): boolean {
-  const devices = devicesIn(pool)
-  if (devices.length === 0) return tooSmallBytesOf(sweep, index) > 0
+  const devices = devicesFor(pool, sweep, index)
+  if (devices.length === 0) return tooSmallBytesOf(sweep, index) > 0 || failedHostsOf(sweep, index).length > 0
   return !devices.some(device => couldTake(pool, sweep, index, device))
 }
 
@@ -41,6 +41,18 @@ export function isHopeless(pool: Pool, sweep: Sweep, index: number): boolean {
   if (!isUnplaceable(pool, sweep, index)) return false
   const hasLearned = (device: NamedDevice) => isObserved(demandOf(pool, sweep, index, device))
   return tooSmallBytesOf(sweep, index) > 0 || devicesIn(pool).some(hasLearned)
+}
+
+/** The devices that may come into question: none of a machine whose own memory ran out in the trial (rule G5). */
+function devicesFor(pool: Pool, sweep: Sweep, index: number): readonly NamedDevice[] {
+  const failed = failedHostsOf(sweep, index)
+  if (failed.length === 0) return devicesIn(pool)
+  return [...pool.machines.values()].filter(({ key }) => !failed.includes(key)).flatMap(({ devices }) => devices)
+}
+
+function failedHostsOf(sweep: Sweep, index: number): string[] {
+  const { failures = [] } = sweep.trials.get(index)?.standing ?? {}
+  return failures.filter(({ oom }) => oom?.kind === 'host').map(({ machine }) => machine)
 }
 
 function couldTake(pool: Pool, sweep: Sweep, index: number, device: NamedDevice): boolean {
@@ -68,20 +80,29 @@ function tooSmallBytesOf(sweep: Sweep, index: number): number {
   return sweep.trials.get(index)?.standing.tooSmallBytes ?? 0
 }
 
-const devicesOf = new WeakMap<Pool, { readonly entries: number; readonly devices: readonly NamedDevice[] }>()
+interface KnownDevices {
+  readonly entries: number
+  readonly kinds: string
+  readonly devices: readonly NamedDevice[]
+}
+const devicesOf = new WeakMap<Pool, KnownDevices>()
 
-/** The devices of all machines of the pool; the same list until something new is folded. */
-function devicesIn(pool: Pool): readonly NamedDevice[] {
+/** The devices of all machines of the pool, one of each kind; the same list until a kind comes or goes. */
+export function devicesIn(pool: Pool): readonly NamedDevice[] {
   const known = devicesOf.get(pool)
   if (known?.entries === pool.entries) return known.devices
   const all = [...pool.machines.values()].flatMap(({ devices }) => devices)
   // Of many equal ones one tells all.
   const byKind = new Map(all.map(device => [kindOf(device), device]))
-  const devices = [...byKind.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, device]) => device)
-  devicesOf.set(pool, { entries: pool.entries, devices })
+  const kinds = [...byKind.keys()].sort().join()
+  const devices =
+    known?.kinds === kinds
+      ? known.devices
+      : [...byKind].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, device]) => device)
+  devicesOf.set(pool, { entries: pool.entries, kinds, devices })
   return devices
 }
 
-function kindOf({ vendor, model, memoryBytes, capability, bf16 }: NamedDevice): string {
-  return JSON.stringify([vendor, model, memoryBytes, capability, bf16])
+function kindOf({ vendor, model, memoryBytes, capability, bf16, reservedBytes }: NamedDevice): string {
+  return JSON.stringify([vendor, model, memoryBytes, capability, bf16, reservedBytes])
 }

@@ -58,7 +58,9 @@ const deviceSchema = z.object({
   /** Computes in bfloat16. Absent: not known. */
   bf16: z.boolean().optional(),
   /** Its memory is the computer's own. */
-  isUnified: z.boolean().optional()
+  isUnified: z.boolean().optional(),
+  /** What its owner keeps back of its memory. */
+  reservedBytes: count.optional()
 })
 
 /** What an attempt took of its device. Absent fields are unknown, never 0. */

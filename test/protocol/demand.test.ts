@@ -215,6 +215,28 @@ t.test('random logs: whoever asks for more needs no less', async t => {
   t.pass()
 })
 
+/** It asks for the same and took no more than what is said to have been too little. */
+const refutes = (ok: Observation, oom: Observation): boolean =>
+  ok.outcome === 'ok' && ok.bytes <= oom.bytes && asksAtMost(oom.parameters as Trial, ok.parameters as Trial)
+
+t.test(
+  'what was enough for as much was not too little; and what a device was enough for, it is enough for',
+  async t => {
+    const ask = { batch_size: 4 }
+    const ok = { parameters: ask, outcome: 'ok', bytes: 14 * GB, model: 'x', deviceBytes: 24 * GB } as const
+    const oom = { parameters: ask, outcome: 'oom', bytes: 24 * GB, model: 'x' } as const
+    t.equal(predict(ask, [ok, oom]).basis, 'observed', 'something else took it')
+    const larger = predict({ batch_size: 8 }, [
+      { ...ok, bytes: 4 * GB },
+      { ...oom, parameters: { batch_size: 8 } }
+    ])
+    t.equal(larger.basis, 'raised', 'what asks for less refutes nothing')
+    t.equal(predict(ask, [ok, oom]).provenBytes, 24 * GB)
+    t.equal(predict({ batch_size: 2 }, [ok]).provenBytes, 24 * GB)
+    t.equal(predict({ batch_size: 8 }, [ok]).provenBytes, undefined)
+  }
+)
+
 t.test('random logs: never below what the same or a smaller trial took, nor what was too little for it', async t => {
   fc.assert(
     fc.property(anyLog, anyTrial, anyOptions, (log, trial, options) => {
@@ -224,7 +246,8 @@ t.test('random logs: never below what the same or a smaller trial took, nor what
         if (!asksAtMost(observation.parameters, trial)) continue
         if (observation.outcome === 'ok') {
           if (bytes < observation.bytes) return false
-        } else if (Math.min(bytes, declared) < observation.bytes * 1.15 + 256 * MIB) return false
+        } else if (log.some(other => refutes(other, observation))) continue
+        else if (Math.min(bytes, declared) < observation.bytes * 1.15 + 256 * MIB) return false
       }
       return true
     }),

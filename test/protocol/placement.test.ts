@@ -172,7 +172,7 @@ t.test('observations: what ran and what ran out of memory, of all sweeps of the 
   const all = ['1 ok 4', '1 ok 4.5', '2 ok 5', '4 ok 9', '3 oom 12', '3 oom 12', '3 oom 3']
   t.same(new Set(brief(observationsOf(pool, sweep, 'gpu'))), new Set(all))
   t.equal(observationsOf(pool, sweep, 'gpu'), observationsOf(pool, two.sweep, 'gpu'), 'one list for one program')
-  t.same(brief(observationsOf(pool, other.sweep, 'gpu')), ['1 ok 40'])
+  t.same(brief(observationsOf(pool, other.sweep, 'gpu')), ['1 ok 12'], 'no more than its device has')
   const arriving = { ...sweep }
   delete arriving.submission
   t.same(observationsOf(pool, arriving, 'gpu'), [])
@@ -235,15 +235,15 @@ t.test('demand: learned from the results, then declared or by formula', async t 
   t.same(demandOf(pool, sweep, 1, device), UNKNOWN)
   t.same(demandOf(pool, declared.sweep, 1, device), { bytes: 7 * GIB, basis: 'declared', observations: 0 })
   t.equal(demandOf(pool, shaped.sweep, 1, device).basis, 'formula')
-  finish(3, 'complete', peak(9))
+  finish(2, 'complete', peak(9))
   const learned = demandOf(pool, sweep, 1, device)
-  t.same(learned, { bytes: Math.ceil(9 * GIB * 1.03), basis: 'observed', observations: 1 })
+  t.same(learned, { bytes: Math.ceil(9 * GIB * 1.03), basis: 'observed', observations: 1, provenBytes: 12 * GIB })
   t.equal(demandOf(pool, sweep, 1, device), learned, 'kept')
   t.equal(demandOf(pool, sweep, 1, { ...device, model: 'H100' }).bytes, Math.ceil(9 * GIB * 1.03 + 512 * MIB))
   t.equal(demandOf(pool, sweep, 1, { vendor: 'cpu', model: 'Ryzen 9' }).basis, 'unknown')
-  finish(2, 'oom')
-  t.same(demandOf(pool, sweep, 2, device).basis, 'raised')
-  t.equal(demandOf(pool, declared.sweep, 2, device).basis, 'raised')
+  finish(3, 'oom')
+  t.same(demandOf(pool, sweep, 3, device).basis, 'raised')
+  t.equal(demandOf(pool, declared.sweep, 3, device).basis, 'raised')
   t.equal(demandOf(pool, sweep, 99, device).basis, 'unknown', 'the sweep has no such trial')
   const arriving = { ...sweep }
   delete arriving.submission

@@ -8,6 +8,7 @@ import { type Draft, isBackup, LIMITS } from '#protocol'
 import { admission } from '../helpers/records.js'
 import type { Body } from './body.js'
 import { createChance } from './chance.js'
+import { copyDisk, emptyDisk } from './disk.js'
 import { faultsAtMoments, heal, planFaults } from './faults.js'
 import { startLiar } from './liar.js'
 import { livingOf, whatIsMissing } from './liveness.js'
@@ -169,9 +170,10 @@ function found({ scenario, world, machines }: Pool): void {
   const early = machines.filter(machine => machine !== founder && machine.plan.joinsMs === 0)
   founder.append(early.map(admissionOf))
   world.run(() => founder.replica()?.queued() === 0, 1000)
-  for (const machine of early) {
-    world.after(1 + (machine.plan.clockMs % 3000), () => machine.join(founder.disk))
-  }
+  // Whoever joins stays until it has the log: what the founder loses from now on others have.
+  const joined = emptyDisk()
+  copyDisk(founder.disk, joined)
+  for (const machine of early) world.after(1 + (machine.plan.clockMs % 3000), () => machine.join(joined))
   for (const machine of machines) if (machine.plan.joinsMs > 0) planJoin(machine, machines, world)
   for (const machine of machines) planRemoval(machine, machines, world)
   for (const sweep of scenario.sweeps) world.after(sweep.atMs, () => submit(founder, sweep.draft))
