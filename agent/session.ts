@@ -245,7 +245,7 @@ function openLog({ config, identity, membership, logger, store, keeper, disk, la
 
 /** Brings bundles and the programs that run from them together. */
 async function openWork({ config, membership, logger, store, disk, agent }: Parts) {
-  const bundles = await openBundles({
+  const bundles = openBundles({
     store,
     secret: membership.secret,
     folder: join(config.home, 'bundles'),

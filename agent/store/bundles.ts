@@ -9,6 +9,7 @@ import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import b4a from 'b4a'
+import crypto from 'hypercore-crypto'
 import Hyperdrive from 'hyperdrive'
 import { type Bundle, type BundleFile, decodeManifest, digestOf, type Manifest, PoolError } from '#protocol'
 import type { BundleState } from '../local.js'
@@ -37,14 +38,18 @@ export interface BundlesOptions {
   readonly onBundle: (name: string, state: BundleState) => void
 }
 
-export type BundleStore = Awaited<ReturnType<typeof openBundles>>
+export type BundleStore = ReturnType<typeof openBundles>
 
-/** Opens this machine's drive. Drives of others are opened when a bundle of theirs is wanted. */
-export async function openBundles(options: BundlesOptions) {
+/**
+ * Returns the bundles of a home. Drives are opened when a bundle in them is wanted.
+ *
+ * What this machine packs goes into a drive that this run made: to write one of before would fork it if the store had
+ * lost its end, or been put back, and a forked drive is dead for everybody (as a log, rule L6).
+ */
+export function openBundles(options: BundlesOptions) {
   const encryptionKey = bytesOf(options.secret)
-  const own = new Hyperdrive(options.store.namespace('bundles'), null, { encryptionKey })
-  await own.ready()
-  const drives = new Map<string, Hyperdrive>([[hexOf(own.key), own]])
+  const drives = new Map<string, Hyperdrive>()
+  let own: Promise<Hyperdrive> | undefined
   const wanted = new Set<string>()
   /** Checkpoints on their way, by attempt: what gives their drive up. */
   const coming = new Map<string, () => Promise<void>>()
@@ -53,6 +58,23 @@ export async function openBundles(options: BundlesOptions) {
   for (const name of readdirSync(options.folder)) if (!DIGEST.test(name)) removeFolder(join(options.folder, name))
 
   const folderOf = (name: string) => join(options.folder, name)
+
+  /** Opened by the first who packs. */
+  function ownDrive(): Promise<Hyperdrive> {
+    own ??= makeDrive().catch(error => {
+      own = undefined
+      throw error
+    })
+    return own
+  }
+
+  async function makeDrive(): Promise<Hyperdrive> {
+    const name = `bundles-${hexOf(crypto.randomBytes(16))}`
+    const drive = new Hyperdrive(options.store.namespace(name), null, { encryptionKey })
+    await drive.ready()
+    drives.set(hexOf(drive.key), drive)
+    return drive
+  }
 
   async function driveOf(key: string): Promise<Hyperdrive> {
     const known = drives.get(key)
@@ -202,7 +224,7 @@ export async function openBundles(options: BundlesOptions) {
     async pack(folder: string): Promise<Bundle> {
       const read = readFolder(folder, 'code')
       try {
-        return await putFolder(own, read)
+        return await putFolder(await ownDrive(), read)
       } catch (error) {
         const fault = diskFaultOf(error)
         throw fault === undefined ? error : diskError(options.folder, fault, error)
@@ -211,7 +233,7 @@ export async function openBundles(options: BundlesOptions) {
 
     async close(): Promise<void> {
       isClosed = true
-      await Promise.all([...coming.values()].map(giveUp => giveUp()))
+      await Promise.all([own?.catch(() => undefined), ...[...coming.values()].map(giveUp => giveUp())])
       await Promise.all([...drives.values()].map(drive => drive.close()))
     }
   }

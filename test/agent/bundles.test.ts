@@ -4,10 +4,12 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -49,7 +51,7 @@ async function open(t: Test, name: string, folder = t.testdir({})): Promise<Mach
     told.push([digest, state])
     waiting.get(digest)?.(state)
   }
-  const bundles = await openBundles({ store, secret: SECRET, folder: join(home, 'bundles'), onBundle })
+  const bundles = openBundles({ store, secret: SECRET, folder: join(home, 'bundles'), onBundle })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= bundles.close().then(() => store.close())
@@ -327,15 +329,35 @@ t.test('what an interrupted unpacking left behind is thrown away', async t => {
   t.equal(readFileSync(join(arrived, 'a.py'), 'utf8'), '1')
 })
 
-t.test('after a restart a bundle is there without its author, and the drive is the same', async t => {
+t.test('after a restart the bundles of before are there, and are still handed out', async t => {
   const folder = t.testdir({})
   const ann = await open(t, 'ann', folder)
-  const code = write(ann, { 'a.py': '1' })
-  const bundle = await ann.bundles.pack(code)
+  const bundle = await ann.bundles.pack(write(ann, { 'a.py': '1' }))
   await ann.close()
-  const again = await open(t, 'ann', folder)
-  t.same(await again.bundles.pack(code), bundle)
+  const [again, bo] = [await open(t, 'ann', folder), await open(t, 'bo', folder)]
+  meet(again, bo)
+  t.equal(await bo.fetch(bundle), 'ready')
   t.equal(await again.fetch(bundle), 'ready')
+})
+
+t.test('a home put back to an earlier time packs into no drive that others hold further', async t => {
+  const folder = t.testdir({})
+  const [first, bo] = [await open(t, 'ann', folder), await open(t, 'bo', folder)]
+  const before = await first.bundles.pack(write(first, { 'a.py': '1' }))
+  await first.close()
+  cpSync(first.home, join(folder, 'backup'), { recursive: true })
+  const second = await open(t, 'ann', folder)
+  meet(second, bo)
+  const lost = await second.bundles.pack(write(second, { 'a.py': '2' }))
+  t.same([await bo.fetch(before), await bo.fetch(lost)], ['ready', 'ready'])
+  await second.close()
+  rmSync(second.home, { recursive: true })
+  cpSync(join(folder, 'backup'), second.home, { recursive: true })
+  const third = await open(t, 'ann', folder)
+  meet(third, bo)
+  for (const content of ['3', '4'])
+    t.equal(await bo.fetch(await third.bundles.pack(write(third, { 'a.py': content }))), 'ready')
+  t.equal(await third.fetch(lost), 'ready', 'what was lost comes back')
 })
 
 t.test('closing while a bundle is waited for ends the waiting, and tells nothing', async t => {

@@ -31,7 +31,7 @@ async function open(t: Test, name: string, folder: string) {
   const noted: string[] = []
   const note = (message: string) => void noted.push(message)
   const checkpoints = openCheckpointDrives({ store, secret: SECRET, home, note })
-  const bundles = await openBundles({ store, secret: SECRET, folder: join(home, 'bundles'), onBundle })
+  const bundles = openBundles({ store, secret: SECRET, folder: join(home, 'bundles'), onBundle })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= Promise.all([bundles.close(), checkpoints.close()]).then(() => store.close())
