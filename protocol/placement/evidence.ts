@@ -37,7 +37,9 @@ export interface Row {
   fitted: number
   /** The memory of the smallest device on which one found enough. */
   leastDeviceBytes: number
-  /** The largest memory that was too little; 0 when none was. */
+  /** All memory on which one ran out. */
+  readonly ooms: Set<number>
+  /** The largest of it that nothing refutes; 0 when there is none. */
   oomBytes: number
   ranOut: number
 }
@@ -155,17 +157,20 @@ function gather(observations: readonly Observation[], effects: Effects): Evidenc
     addTo(rowIn(rows, asks), observation)
   }
   const all = [...rows.values()]
-  for (const row of all) if (isRefuted(row, all)) row.oomBytes = 0
+  for (const row of all) row.oomBytes = tooLittle(row, all)
   return { names: relevant.map(([name]) => name), effects, rows: all, lines: new Map() }
 }
 
 /**
- * True when what is said to have been too little was enough for a trial that asks for at least as much. Then something
- * else took that memory: a game of which nobody told, or whoever said so lied.
+ * Returns the largest memory that was too little for a row's trials, as far as nothing refutes it: what was enough for
+ * a trial that asks for at least as much was not too little. Then something else took that memory: a game of which
+ * nobody told, or whoever said so lied.
  */
-function isRefuted({ asks, oomBytes }: Row, rows: readonly Row[]): boolean {
-  if (oomBytes === 0) return false
-  return rows.some(row => row.fitted > 0 && row.mostBytes <= oomBytes && compareAsks(asks, row.asks)?.factor === 1)
+function tooLittle({ asks, ooms }: Row, rows: readonly Row[]): number {
+  if (ooms.size === 0) return 0
+  const enough = rows.filter(row => row.fitted > 0 && compareAsks(asks, row.asks)?.factor === 1)
+  const enoughBytes = enough.reduce((least, row) => Math.min(least, row.mostBytes), Number.POSITIVE_INFINITY)
+  return [...ooms].reduce((most, bytes) => (bytes < enoughBytes ? Math.max(most, bytes) : most), 0)
 }
 
 function rowIn(rows: Map<string, Row>, asks: readonly Ask[]): Row {
@@ -180,6 +185,7 @@ function rowIn(rows: Map<string, Row>, asks: readonly Ask[]): Row {
     mostBytes: 0,
     fitted: 0,
     leastDeviceBytes: least,
+    ooms: new Set(),
     oomBytes: 0,
     ranOut: 0
   }
@@ -190,7 +196,7 @@ function rowIn(rows: Map<string, Row>, asks: readonly Ask[]): Row {
 function addTo(row: Row, { outcome, bytes, model, deviceBytes }: Observation): void {
   if (outcome === 'oom') {
     row.ranOut++
-    row.oomBytes = Math.max(row.oomBytes, bytes)
+    row.ooms.add(bytes)
     return
   }
   row.fitted++

@@ -231,6 +231,8 @@ t.test(
       { ...oom, parameters: { batch_size: 8 } }
     ])
     t.equal(larger.basis, 'raised', 'what asks for less refutes nothing')
+    const smaller = predict(ask, [{ ...oom, bytes: 8 * GB }, ok, oom], { declaredBytes: 1 })
+    t.equal(smaller.basis, 'raised', 'one that is refuted takes no other one along')
     t.equal(predict(ask, [ok, oom]).provenBytes, 24 * GB)
     t.equal(predict({ batch_size: 2 }, [ok]).provenBytes, 24 * GB)
     t.equal(predict({ batch_size: 8 }, [ok]).provenBytes, undefined)
