@@ -84,7 +84,7 @@ export async function openSession(options: SessionOptions) {
 
   const log = await openLog({ ...options, store, keeper, disk, lastLog, later })
   const parts = { ...options, store, log, disk, later, agent: () => later.agent }
-  const { bundles, bulk, checkpointDrives, runner, meter } = await openWork(parts)
+  const { bundles, bulk, checkpointDrives, runner, meter } = openWork(parts)
   const mesh = joinMesh(parts)
   later.mesh = mesh
   const probe = await openDevices({ ...parts, meter })
@@ -244,7 +244,7 @@ function openLog({ config, identity, membership, logger, store, keeper, disk, la
 }
 
 /** Brings bundles and the programs that run from them together. */
-async function openWork({ config, membership, logger, store, disk, agent }: Parts) {
+function openWork({ config, membership, logger, store, disk, agent }: Parts) {
   const bundles = openBundles({
     store,
     secret: membership.secret,

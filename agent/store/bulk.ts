@@ -7,7 +7,6 @@
  */
 import { join } from 'node:path'
 import type Hypercore from 'hypercore'
-import crypto from 'hypercore-crypto'
 import { z } from 'zod'
 import {
   type Bulk,
@@ -20,7 +19,7 @@ import {
   LIMITS
 } from '#protocol'
 import { readJson, writeJson } from './files.js'
-import { bytesOf, hexOf, type Store } from './store.js'
+import { bytesOf, freshName, hexOf, type Store } from './store.js'
 
 /** A block costs the disk at least this, however small it is: a list of a million tiny ones is no small list. */
 const KEPT_BYTES_MIN = 16 * 1024
@@ -74,7 +73,7 @@ export function openBulk(options: BulkOptions): BulkLog {
   async function append(bulk: Bulk): Promise<BulkPlace | undefined> {
     if (isClosed) return undefined
     try {
-      own ??= store.get({ name: `bulk-${hexOf(crypto.randomBytes(16))}`, encryption })
+      own ??= store.get({ name: freshName('bulk'), encryption })
       await own.ready()
       const { length } = await own.append(encodeBulk(bulk))
       return { log: hexOf(own.key), block: length - 1 }

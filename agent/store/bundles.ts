@@ -9,14 +9,13 @@ import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import b4a from 'b4a'
-import crypto from 'hypercore-crypto'
 import Hyperdrive from 'hyperdrive'
 import { type Bundle, type BundleFile, decodeManifest, digestOf, type Manifest, PoolError } from '#protocol'
 import type { BundleState } from '../local.js'
 import { putFolder, readFolder } from './bundle-folder.js'
 import { diskError, diskFaultOf } from './disk-fault.js'
 import { makeFolder, syncFolder } from './files.js'
-import { bytesOf, hexOf, type Store } from './store.js'
+import { bytesOf, freshName, hexOf, type Store } from './store.js'
 
 /** How long a person who asks what is in a bundle waits for its list, in ms. */
 const LIST_MS = 5000
@@ -59,18 +58,8 @@ export function openBundles(options: BundlesOptions) {
 
   const folderOf = (name: string) => join(options.folder, name)
 
-  /** Opened by the first who packs. */
-  function ownDrive(): Promise<Hyperdrive> {
-    own ??= makeDrive().catch(error => {
-      own = undefined
-      throw error
-    })
-    return own
-  }
-
   async function makeDrive(): Promise<Hyperdrive> {
-    const name = `bundles-${hexOf(crypto.randomBytes(16))}`
-    const drive = new Hyperdrive(options.store.namespace(name), null, { encryptionKey })
+    const drive = new Hyperdrive(options.store.namespace(freshName('bundles')), null, { encryptionKey })
     await drive.ready()
     drives.set(hexOf(drive.key), drive)
     return drive
@@ -224,8 +213,11 @@ export function openBundles(options: BundlesOptions) {
     async pack(folder: string): Promise<Bundle> {
       const read = readFolder(folder, 'code')
       try {
-        return await putFolder(await ownDrive(), read)
+        own ??= makeDrive()
+        return await putFolder(await own, read)
       } catch (error) {
+        // What such a drive holds now is unknown: the next bundle begins a fresh one.
+        own = undefined
         const fault = diskFaultOf(error)
         throw fault === undefined ? error : diskError(options.folder, fault, error)
       }

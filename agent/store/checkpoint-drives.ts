@@ -9,13 +9,12 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type Hypercore from 'hypercore'
-import crypto from 'hypercore-crypto'
 import Hyperdrive from 'hyperdrive'
 import { z } from 'zod'
 import type { Bundle } from '#protocol'
 import { putFolder, readFolder } from './bundle-folder.js'
 import { readJson, writeJson } from './files.js'
-import { bytesOf, hexOf, type Store } from './store.js'
+import { bytesOf, freshName, type Store } from './store.js'
 
 /** How many are kept: with 64 MiB each, half a GiB. Whoever goes on from one fetches it within a minute. */
 const KEPT = 8
@@ -71,7 +70,7 @@ export function openCheckpointDrives(options: CheckpointDrivesOptions): Checkpoi
   async function put(folder: string): Promise<Bundle | undefined> {
     if (isClosed || isEmpty(folder)) return undefined
     const read = readFolder(folder, 'data')
-    const name = `checkpoint-${hexOf(crypto.randomBytes(16))}`
+    const name = freshName('checkpoint')
     const all = [...names, name]
     names = all.slice(-KEPT)
     writeJson(list, all)

@@ -6,12 +6,9 @@
  */
 import b4a from 'b4a'
 import type Hypercore from 'hypercore'
-import crypto from 'hypercore-crypto'
 import { type Attestation, decodeBlock } from '#protocol'
 import { type Identity, isAttested, type Membership } from './identity.js'
-import { bytesOf, hexOf, type Store } from './store.js'
-
-const NONCE_BYTES = 8
+import { bytesOf, freshName, hexOf, type Store } from './store.js'
 
 export interface OwnLogsOptions {
   readonly store: Store
@@ -29,8 +26,7 @@ export async function makeFreshLog(
   incarnation: number
 ): Promise<{ attestation: Attestation; core: Hypercore }> {
   const { store, membership, identity } = options
-  const name = `log-${incarnation}-${hexOf(crypto.randomBytes(NONCE_BYTES))}`
-  const core = store.get({ name, encryption: { key: bytesOf(membership.secret) } })
+  const core = store.get({ name: freshName(`log-${incarnation}`), encryption: { key: bytesOf(membership.secret) } })
   await core.ready()
   return { core, attestation: identity.attest(membership.pool, incarnation, hexOf(core.key)) }
 }

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import b4a from 'b4a'
 import Corestore from 'corestore'
+import crypto from 'hypercore-crypto'
 import { PoolError } from '#protocol'
 import { makeFolder, removeFile } from './files.js'
 
@@ -64,6 +65,14 @@ function explained(cause: unknown, home: string): PoolError {
     hint: 'Check the disk (`df -h`) and the rights of the folder.',
     cause
   })
+}
+
+/**
+ * Returns a name for a log or a drive that nobody ever wrote to: its key comes from fresh chance, so that two copies of
+ * one home, or a home and what it was put back to, never write the same one (rules L6 and B4).
+ */
+export function freshName(kind: string): string {
+  return `${kind}-${hexOf(crypto.randomBytes(16))}`
 }
 
 export function bytesOf(hex: string): Uint8Array {

@@ -69,6 +69,18 @@ export function sweepOf(change: Partial<LocalSweepView> = {}): LocalSweepView {
   }
 }
 
+/** A card as an older driver shows it. */
+const BARE_CARD: Device = {
+  id: 'GPU-1',
+  vendor: 'nvidia',
+  model: 'RTX 3060',
+  memoryBytes: 12 * 2 ** 30,
+  freeBytes: 3 * 2 ** 30,
+  utilisation: 0.97,
+  temperatureC: 62,
+  powerW: 151.7
+}
+
 export function machineOf(name: string, change: Partial<MachineView> = {}): MachineView {
   return {
     machine: `${name}-`.padEnd(64, '0'),
@@ -81,18 +93,7 @@ export function machineOf(name: string, change: Partial<MachineView> = {}): Mach
     roundTripMs: 18.4,
     platform: 'linux-x64',
     version: '0.1.0',
-    devices: [
-      {
-        id: 'GPU-1',
-        vendor: 'nvidia',
-        model: 'RTX 3060',
-        memoryBytes: 12 * 2 ** 30,
-        freeBytes: 3 * 2 ** 30,
-        utilisation: 0.97,
-        temperatureC: 62,
-        powerW: 151.7
-      }
-    ],
+    devices: [BARE_CARD],
     running: [{ sweep: SWEEP, trial: 17, attempt: 1, device: 'GPU-1', seconds: 12, step: 41, steps: 80, value: 0.11 }],
     trialsFinished: 9,
     secondsTrained: 130,
@@ -153,14 +154,8 @@ export function pausesOf(change: Partial<PausesView> = {}): PausesView {
 /** A card of which all is known: a screen hangs on it, and a browser. */
 export function cardOf(change: Partial<Device> = {}): Device {
   return {
+    ...BARE_CARD,
     id: 'GPU-3f2a9c1b-7d44-418f-0b5a-6c7d8e9f0012',
-    vendor: 'nvidia',
-    model: 'RTX 3060',
-    memoryBytes: 12 * 2 ** 30,
-    freeBytes: 3 * 2 ** 30,
-    utilisation: 0.97,
-    temperatureC: 62,
-    powerW: 151.7,
     capability: '8.6',
     bf16: true,
     reservedBytes: 1.5 * 2 ** 30,
