@@ -25,6 +25,7 @@ export {
   isRemoved,
   mayRemove,
   membershipOf,
+  reachOf,
   removalDrafts,
   roleOf
 } from './pool/membership.js'

@@ -89,7 +89,8 @@ const SEEDS = [
   [688, 'hostile', 'small'],
   [713, 'hostile', 'small'],
   [747, 'hostile', 'usual'],
-  [821, 'hostile', 'small']
+  [821, 'hostile', 'small'],
+  [865578580, 'hostile', 'small']
 ] as const
 
 t.test('a seed that once failed holds now', async t => {

@@ -6,13 +6,13 @@
  */
 import {
   applyEntry,
-  cutOf,
   decodeBlock,
   type Entry,
   emptyPool,
   type Pool,
   poolToRefold,
-  type Rejection
+  type Rejection,
+  reachOf
 } from '#protocol'
 import type { Folds } from './checkpoint.js'
 import type { FollowedLog } from './followed-log.js'
@@ -55,7 +55,7 @@ export function createFolding(options: FoldingOptions) {
   }
 
   function endOf(target: Folded, { attestation, onDisk }: FollowedLog): number {
-    return Math.min(onDisk(), cutOf(target.pool, attestation))
+    return Math.min(onDisk(), reachOf(target.pool, attestation))
   }
 
   function hasNews(target: Folded, log: FollowedLog): boolean {

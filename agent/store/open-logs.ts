@@ -21,8 +21,8 @@ export interface OpenLogsOptions {
   readonly quota: Quota
   readonly isOwn: (attestation: Attestation) => boolean
   readonly isAdmitted: (attestation: Attestation) => boolean
-  /** Blocks of a log that count. */
-  readonly cutOf: (attestation: Attestation) => number
+  /** How many blocks of a log are worth having. */
+  readonly reachOf: (attestation: Attestation) => number
   /** True when this machine needs nothing more of a log: it is folded to its end, and not written to. */
   readonly isDone: (log: FollowedLog) => boolean
   /** Blocks of a log that is known to be whole since the last run; nothing when it must be looked at. */
@@ -96,7 +96,7 @@ export function createOpenLogs(options: OpenLogsOptions) {
     /** Asks peers for what a log has more, as far as its member's quota has room. */
     want(log: FollowedLog): void {
       const wasOver = log.isOverQuota()
-      log.want(options.cutOf(log.attestation))
+      log.want(options.reachOf(log.attestation))
       if (log.isOverQuota() && !wasOver) note('a log is over its quota; it is not downloaded further', aboutLog(log))
     },
 

@@ -7,12 +7,12 @@
 import {
   type Attestation,
   canonicalJson,
-  cutOf,
   type Draft,
   decodeBlock,
   type Gossip,
   type Place,
   type Pool,
+  reachOf,
   roleOf
 } from '#protocol'
 import type { Log } from '../ports.js'
@@ -116,7 +116,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       quota,
       isOwn,
       isAdmitted,
-      cutOf: attestation => cutOf(folding.pool(), attestation),
+      reachOf: attestation => reachOf(folding.pool(), attestation),
       isDone: log => log !== writer?.log() && folding.cursor(log) >= log.length(),
       // After a stop in order the store is as the checkpoint says; after any other each log must be looked at.
       wholeSince: log =>
@@ -148,7 +148,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     const pool = folding.pool()
     if (isOwn(attestation)) return true
     const isKnown = roleOf(pool, attestation.member) !== undefined || attestation.member === membership.founding.member
-    return isKnown && cutOf(pool, attestation) > 0
+    return isKnown && reachOf(pool, attestation) > 0
   }
 
   /** Opens what is on this disk and folds it: that may admit the writers of more. */

@@ -41,6 +41,15 @@ export function cutOf(pool: Pick<Membership, 'removed'>, { member, log }: Pick<E
   return removal === undefined ? Number.POSITIVE_INFINITY : (removal.cuts.get(log) ?? 0)
 }
 
+/**
+ * Returns how many blocks of a log are worth having: those that count, and of who left by itself all of them, since
+ * another removal of its own may stand behind the cut that is known, and let more count (rule M9).
+ */
+export function reachOf(pool: Pick<Membership, 'removed'>, log: Pick<Entry, 'member' | 'log'>): number {
+  const hasLeft = pool.removed.get(log.member)?.by === log.member
+  return hasLeft ? Number.POSITIVE_INFINITY : cutOf(pool, log)
+}
+
 /** Returns what a member may write, or might before it was removed; nothing for strangers. */
 export function roleOf(pool: Pick<Membership, 'members' | 'removed'>, member: string): Role | undefined {
   return everMember(pool, member)?.role

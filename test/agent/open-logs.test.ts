@@ -22,7 +22,7 @@ t.test('a log is sealed once a later one of its machine began and it is done; re
     quota: createQuota({ bytesPerDay: 1, levels: {}, wall: () => 0 }),
     isOwn: () => false,
     isAdmitted: () => true,
-    cutOf: () => Number.POSITIVE_INFINITY,
+    reachOf: () => Number.POSITIVE_INFINITY,
     isDone: log => done.has(log.attestation.log),
     wholeSince: () => undefined,
     note: () => undefined,

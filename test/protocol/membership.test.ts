@@ -15,6 +15,7 @@ import {
   type Pool,
   poolDigest,
   poolToRefold,
+  reachOf,
   removalDrafts,
   roleOf
 } from '#protocol'
@@ -288,6 +289,32 @@ t.test('two owners who remove the same member: whatever either had seen stays', 
       [keyOf('b1'), 3],
       [keyOf('b2'), 5]
     ].sort()
+  )
+})
+
+t.test('who leaves twice lets both logs count, whichever removal is known first (rule M9)', async t => {
+  const later = createWriter('bo', 'b', 'b2')
+  later.write(claim(0))
+  later.write(removal('bo'))
+  const bo = createWriter('bo', 'b')
+  bo.write(claim(1))
+  bo.write(removal('bo'))
+  for (const first of [bo, later]) {
+    const pool = folded(t, founded(), first)
+    t.same(
+      [bo, later].map(log => reachOf(pool, log)),
+      [Infinity, Infinity],
+      'both are still read to their ends'
+    )
+  }
+  const pool = folded(t, founded(), bo, later)
+  t.same([cutOf(pool, bo), cutOf(pool, later)], [2, 2])
+  const ann = founded()
+  ann.write(removal('bo', { b1: 1 }))
+  t.same(
+    [bo, later].map(log => reachOf(folded(t, ann, bo, later), log)),
+    [1, 0],
+    'an owner’s cut is the end of it'
   )
 })
 

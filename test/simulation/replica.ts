@@ -8,7 +8,6 @@
  */
 import {
   applyEntry,
-  cutOf,
   type Draft,
   emptyPool,
   encodeBlock,
@@ -18,6 +17,7 @@ import {
   type Pool,
   poolToRefold,
   type Rejection,
+  reachOf,
   stamped
 } from '#protocol'
 import { createQuota } from '../../agent/store/quota.js'
@@ -144,7 +144,7 @@ export function openReplica(parts: ReplicaParts) {
   }
 
   function isAdmitted({ member, machine, key }: Body): boolean {
-    if (isRemoved(pool, member)) return cutOf(pool, { member, log: key }) > 0
+    if (isRemoved(pool, member)) return reachOf(pool, { member, log: key }) > 0
     return member === FOUNDING.member || machine === parts.machine || pool.members.has(member)
   }
 
@@ -152,7 +152,7 @@ export function openReplica(parts: ReplicaParts) {
   function endOf(name: string): number {
     const body = bodies.get(name)
     if (!body || !isAdmitted(body)) return 0
-    return Math.min(disk.held.get(name) ?? 0, cutOf(pool, { member: body.member, log: body.key }))
+    return Math.min(disk.held.get(name) ?? 0, reachOf(pool, { member: body.member, log: body.key }))
   }
 
   /** Folds what is held and not folded yet; admissions open further logs. Returns who wrote it. */
@@ -223,7 +223,7 @@ export function openReplica(parts: ReplicaParts) {
     const shared = body.sharedBlocks ?? bodies.get(known)?.sharedBlocks ?? Number.POSITIVE_INFINITY
     const isConflict = known !== name && Math.min(have, length) > shared
     if (isConflict && body.machine === parts.machine) return undefined
-    const end = Math.min(length, cutOf(pool, { member: body.member, log: body.key }))
+    const end = Math.min(length, reachOf(pool, { member: body.member, log: body.key }))
     return isConflict || end > have ? { body, known, have, end, isConflict } : undefined
   }
 
