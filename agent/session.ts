@@ -33,6 +33,7 @@ import { type Identity, isMembersMachine, type Membership } from './store/identi
 import { type FileKeeper, openKeeper } from './store/keeper.js'
 import { openSharedLog, type SharedLog } from './store/shared-log.js'
 import { openStore, type Store } from './store/store.js'
+import { syncStore } from './store/store-files.js'
 
 /** Longer than a program gets to end: whatever still runs then is left to the next start's clean-up. */
 const CLOSE_MS = LIMITS.stopGraceMs + 5000
@@ -120,7 +121,9 @@ export async function openSession(options: SessionOptions) {
     const lastLog = await log.close()
     await store.close()
     await disk.close()
-    if (lastLog !== undefined) disk.write(() => markCleanStop(config.home, lastLog))
+    if (lastLog === undefined) return
+    await syncStore(config.home)
+    disk.write(() => markCleanStop(config.home, lastLog))
   }
 
   return {
@@ -135,13 +138,14 @@ export async function openSession(options: SessionOptions) {
     output: (id: string) => runner.tail(id),
 
     /**
-     * Writes records and waits until they are in the log.
+     * Writes records and waits until they are in the log, and the log on the disk: no power cut takes back what a
+     * person was told to be done.
      *
      * Errors: `TIMED_OUT` when the disk does not take them now; they are written once it does.
      */
     async record(drafts: readonly Draft[]): Promise<void> {
       agent.append(drafts)
-      if (await flushed(log)) return
+      if (await flushed(log)) return await syncStore(config.home)
       throw new PoolError('TIMED_OUT', 'The log does not take records now; they are written as soon as it does.', {
         hint: 'The disk may be full: see `hypersweep doctor`.'
       })
@@ -249,6 +253,7 @@ function openWork({ config, membership, logger, store, disk, agent }: Parts) {
     store,
     secret: membership.secret,
     folder: join(config.home, 'bundles'),
+    sync: () => syncStore(config.home),
     onBundle: (digest, state) => agent()?.onBundle(digest, state)
   })
   const processes = createProcessTree()

@@ -18,6 +18,7 @@ import { type ChaosPool, openPool } from './chaos/pool.js'
 import { programsBelow } from './chaos/programs.js'
 import { isWhole, table } from './chaos/report.js'
 import { openStream, type Stream } from './chaos/stream.js'
+import { missingSyncs, openSyncs, type Syncs } from './chaos/syncs.js'
 import { waitUntil } from './chaos/wait.js'
 import { createChance } from './simulation/chance.js'
 
@@ -36,13 +37,18 @@ t.test(
   async t => {
     const seed = Math.floor(Date.now() % 1e9)
     t.comment(`seed ${seed}`)
-    await withPool(async pool => {
+    const without = missingSyncs()
+    if (without !== undefined) t.comment(`no power cut: ${without}`)
+    const syncs = without === undefined ? openSyncs() : undefined
+    t.teardown(() => syncs?.close())
+    await withPool(syncs, async pool => {
       const stream = openStream(pool, createChance(seed, 'stream'))
       try {
         for (const [fault, rounds] of ROUNDS) {
+          if (fault === tail && !syncs) continue
           for (let round = 1; round <= rounds; round++) {
             const chance = createChance(seed, `${fault.name} ${round}`)
-            const { healedMs, story } = await fault.strike({ pool, stream, chance })
+            const { healedMs, story } = await fault.strike({ pool, stream, chance, ...(syncs ? { syncs } : {}) })
             t.comment(`${fault.name}: ${story}: healed in ${(healedMs / 1000).toFixed(1)} s`)
           }
         }
@@ -57,8 +63,8 @@ t.test(
   }
 )
 
-async function withPool(body: (pool: ChaosPool) => Promise<void>): Promise<void> {
-  const pool = await openPool({ names: ['a', 'b'] })
+async function withPool(syncs: Syncs | undefined, body: (pool: ChaosPool) => Promise<void>): Promise<void> {
+  const pool = await openPool({ names: ['a', 'b'], ...(syncs ? { syncs } : {}) })
   try {
     await body(pool)
   } finally {

@@ -33,6 +33,8 @@ export interface BundlesOptions {
   readonly secret: string
   /** Where bundles are unpacked: one folder for each digest, and one for each attempt that waits for a checkpoint. */
   readonly folder: string
+  /** Has the disk take what was written to the store. */
+  readonly sync: () => Promise<void>
   /** `name`: a digest; for a checkpoint the attempt's id. */
   readonly onBundle: (name: string, state: BundleState) => void
 }
@@ -205,7 +207,8 @@ export function openBundles(options: BundlesOptions) {
     },
 
     /**
-     * Packs a folder into this machine's drive.
+     * Packs a folder into this machine's drive. It is on disk when this ends: a record that names it may reach others at
+     * once, and they would wait for ever for what a power cut took back.
      *
      * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large;
      *         `DISK_FULL` when this machine has no room for it.
@@ -214,7 +217,9 @@ export function openBundles(options: BundlesOptions) {
       const read = readFolder(folder, 'code')
       try {
         own ??= makeDrive()
-        return await putFolder(await own, read)
+        const bundle = await putFolder(await own, read)
+        await options.sync()
+        return bundle
       } catch (error) {
         // What such a drive holds now is unknown: the next bundle begins a fresh one.
         own = undefined

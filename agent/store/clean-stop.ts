@@ -5,11 +5,12 @@
  * and the very files in which its end stands. A crash leaves no mark; a restored backup, a copied folder and a moved
  * disk leave files that are not the ones of the mark: in each case a fresh log is opened, which is always right.
  */
-import { closeSync, fsyncSync, openSync, readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { digestOf, keyHex } from '#protocol'
 import { readJson, removeFile, writeJson } from './files.js'
+import { storeFiles } from './store-files.js'
 
 const markSchema = z.object({ log: keyHex, files: keyHex })
 
@@ -30,9 +31,8 @@ export function readCleanStop(home: string): string | undefined {
   return mark.success && mark.data.files === filesOf(home) ? mark.data.log : undefined
 }
 
-/** Says that a log ends as the files of the store say, which is closed. They are on disk when it returns. */
+/** Says that a log ends as the files of the store say, which is closed and on disk (`syncStore`). */
 export function markCleanStop(home: string, log: string): void {
-  for (const path of pathsIn(home)) syncFile(path)
   writeJson(pathIn(home), { log, files: filesOf(home) })
 }
 
@@ -51,29 +51,9 @@ function pathIn(home: string): string {
 
 /** No copy of a file has its inode and the time of its last change: no program can set that one. */
 function filesOf(home: string): string {
-  const lines = pathsIn(home).map(path => {
+  const lines = storeFiles(home).map(path => {
     const { ino, size, ctimeNs } = statSync(path, { bigint: true })
     return `${path.slice(home.length)} ${ino} ${size} ${ctimeNs}`
   })
   return digestOf(`hypersweep/clean-stop\n${lines.join('\n')}`)
-}
-
-function pathsIn(home: string): string[] {
-  const folder = join(home, 'store', 'db')
-  try {
-    return readdirSync(folder)
-      .sort()
-      .map(name => join(folder, name))
-  } catch {
-    return []
-  }
-}
-
-function syncFile(path: string): void {
-  const file = openSync(path, 'r+')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }

@@ -23,6 +23,7 @@ import { type Bundle, type BundleFile, digestOf, encodeManifest, LIMITS, type Po
 import type { BundleState } from '../../agent/local.js'
 import { type BundleStore, openBundles } from '../../agent/store/bundles.js'
 import { bytesOf, hexOf, openStore, type Store } from '../../agent/store/store.js'
+import { syncStore } from '../../agent/store/store-files.js'
 import { keyOf } from '../helpers/records.js'
 
 const SECRET = keyOf('secret')
@@ -42,7 +43,12 @@ interface Machine {
   close(): Promise<void>
 }
 
-async function open(t: Test, name: string, folder = t.testdir({})): Promise<Machine> {
+async function open(
+  t: Test,
+  name: string,
+  folder = t.testdir({}),
+  onSynced: () => void = () => undefined
+): Promise<Machine> {
   const home = join(folder, name)
   const store = await openStore(home)
   const told: Machine['told'] = []
@@ -51,7 +57,13 @@ async function open(t: Test, name: string, folder = t.testdir({})): Promise<Mach
     told.push([digest, state])
     waiting.get(digest)?.(state)
   }
-  const bundles = openBundles({ store, secret: SECRET, folder: join(home, 'bundles'), onBundle })
+  const bundles = openBundles({
+    store,
+    secret: SECRET,
+    folder: join(home, 'bundles'),
+    sync: () => syncStore(home).then(onSynced),
+    onBundle
+  })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= bundles.close().then(() => store.close())
@@ -358,6 +370,17 @@ t.test('a home put back to an earlier time packs into no drive that others hold 
   for (const content of ['3', '4'])
     t.equal(await bo.fetch(await third.bundles.pack(write(third, { 'a.py': content }))), 'ready')
   t.equal(await third.fetch(lost), 'ready', 'what was lost comes back')
+})
+
+t.test('a bundle is on disk when it is told: a power cut at that moment takes nothing of it', async t => {
+  const folder = t.testdir({})
+  const onSynced = () => cpSync(join(folder, 'ann', 'store'), join(folder, 'after', 'store'), { recursive: true })
+  const ann = await open(t, 'ann', folder, onSynced)
+  const bundle = await ann.bundles.pack(write(ann, { 'a.py': '1' }))
+  await ann.close()
+  const [after, bo] = [await open(t, 'after', folder), await open(t, 'bo', folder)]
+  meet(after, bo)
+  t.equal(await bo.fetch(bundle), 'ready')
 })
 
 t.test('closing while a bundle is waited for ends the waiting, and tells nothing', async t => {

@@ -12,6 +12,7 @@ import type { BundleState } from '../../agent/local.js'
 import { openBundles } from '../../agent/store/bundles.js'
 import { openCheckpointDrives } from '../../agent/store/checkpoint-drives.js'
 import { bytesOf, hexOf, openStore, type Store } from '../../agent/store/store.js'
+import { syncStore } from '../../agent/store/store-files.js'
 import { BUNDLE, keyOf } from '../helpers/records.js'
 
 const SECRET = keyOf('secret')
@@ -31,7 +32,13 @@ async function open(t: Test, name: string, folder: string) {
   const noted: string[] = []
   const note = (message: string) => void noted.push(message)
   const checkpoints = openCheckpointDrives({ store, secret: SECRET, home, note })
-  const bundles = openBundles({ store, secret: SECRET, folder: join(home, 'bundles'), onBundle })
+  const bundles = openBundles({
+    store,
+    secret: SECRET,
+    folder: join(home, 'bundles'),
+    sync: () => syncStore(home),
+    onBundle
+  })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= Promise.all([bundles.close(), checkpoints.close()]).then(() => store.close())

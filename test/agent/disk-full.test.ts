@@ -160,7 +160,13 @@ t.test('half a bundle is not left on a full disk; with room it is unpacked', her
   t.teardown(() => store.close())
   let tell: (state: BundleState) => void = () => undefined
   const folder = join(disk.folder, 'bundles')
-  const bundles = openBundles({ store, secret: keyOf('secret'), folder, onBundle: (_, state) => tell(state) })
+  const bundles = openBundles({
+    store,
+    secret: keyOf('secret'),
+    folder,
+    sync: async () => undefined,
+    onBundle: (_, state) => tell(state)
+  })
   t.teardown(() => bundles.close())
   const bundle = await bundles.pack(join(place, 'code'))
   const fetch = () =>

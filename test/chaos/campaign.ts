@@ -88,8 +88,9 @@ async function playPool(options: CampaignOptions, played: Played): Promise<void>
     while (played.round < last) {
       played.round++
       const chance = createChance(seed, `${fault.name} ${played.round}`)
-      const { network } = ground
-      await playRound(options, { pool, stream, chance, ...(network ? { network } : {}) }, played, last)
+      const { network, syncs } = ground
+      const scene = { pool, stream, chance, ...(network ? { network } : {}), ...(syncs ? { syncs } : {}) }
+      await playRound(options, scene, played, last)
     }
     await settleAll(pool, stream)
     await stream.close()
@@ -106,6 +107,7 @@ async function playPool(options: CampaignOptions, played: Played): Promise<void>
     played.results += pool?.ledger.count() ?? 0
     await pool?.close(keptIn)
     ground.network?.close()
+    ground.syncs?.close()
   }
 }
 

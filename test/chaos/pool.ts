@@ -20,6 +20,7 @@ import {
 import { createLedger, type Ledger } from './ledger.js'
 import { isFatal, type LogReader, openLogReader } from './log-lines.js'
 import { programsBelow, signalAll } from './programs.js'
+import type { Syncs } from './syncs.js'
 import { answered, Violation } from './wait.js'
 
 const ENVIRONMENT = { HYPERSWEEP_APPROVE: 'all' }
@@ -33,6 +34,8 @@ export interface PoolOptions {
   readonly network?: Pick<LabOptions, 'prefix' | 'dhtAddress'>
   /** Prepares a home before its agent first starts. Returns what undoes that, after all agents have ended. */
   readonly prepare?: (name: string, home: string) => (() => void) | undefined
+  /** Watches what agents have the disk take. */
+  readonly syncs?: Syncs
 }
 
 export interface ChaosPool {
@@ -81,6 +84,7 @@ export async function openPool(options: PoolOptions): Promise<ChaosPool> {
     mkdirSync(lab.home(name), { mode: 0o700 })
     return options.prepare?.(name, lab.home(name)) ?? []
   })
+  const environmentOf = (name: string) => ({ ...ENVIRONMENT, ...options.syncs?.environment(name) })
   const ledger = createLedger()
   const agents = new Map<string, RunningAgent>()
   const expected = new Set<string>()
@@ -89,7 +93,7 @@ export async function openPool(options: PoolOptions): Promise<ChaosPool> {
   const readers = new Map<string, LogReader>()
 
   async function begin(): Promise<void> {
-    const running = await makePool(lab, names, ENVIRONMENT)
+    const running = await makePool(lab, names, environmentOf)
     for (const [index, name] of names.entries()) {
       const agent = running[index]
       if (!agent) throw new Error('Every machine has an agent.')
@@ -130,7 +134,7 @@ export async function openPool(options: PoolOptions): Promise<ChaosPool> {
   }
 
   function launch(name: string): StartingAgent {
-    const starting = lab.launch(name, ENVIRONMENT)
+    const starting = lab.launch(name, environmentOf(name))
     watch(name, starting.process)
     return starting
   }

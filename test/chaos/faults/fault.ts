@@ -9,6 +9,7 @@ import type { Network } from '../network.js'
 import type { ChaosPool, PoolOptions } from '../pool.js'
 import { isRunning, programsBelow } from '../programs.js'
 import type { Stream } from '../stream.js'
+import type { Syncs } from '../syncs.js'
 import { Violation } from '../wait.js'
 
 export const FAULT_NAMES = ['kill', 'tail', 'rollback', 'twins', 'sleep', 'partition', 'full'] as const
@@ -20,6 +21,8 @@ export interface Scene {
   readonly chance: Chance
   /** Where the machines live, when not on loopback. */
   readonly network?: Network
+  /** What agents have the disk take, where that matters. */
+  readonly syncs?: Syncs
 }
 
 export interface Struck {
@@ -30,7 +33,7 @@ export interface Struck {
 }
 
 /** What a fault needs of the machine for the time of one pool. */
-export type Ground = Pick<PoolOptions, 'prepare'> & { readonly network?: Network }
+export type Ground = Pick<PoolOptions, 'prepare' | 'syncs'> & { readonly network?: Network }
 
 export interface Fault {
   readonly name: FaultName

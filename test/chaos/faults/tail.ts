@@ -1,12 +1,14 @@
 /**
  * Tail: a power cut. The agent is killed, and the end of its store's write-ahead log is gone.
  *
- * What was fsynced stays: identity, keeper, spool. What was only written may be lost from any byte on.
+ * What the disk was told to take stays: identity, keeper, spool, and the log as far as it was synced. What was only
+ * written may be lost from any byte on.
  */
 import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Chance } from '../../simulation/chance.js'
+import { missingSyncs, openSyncs } from '../syncs.js'
 import { comeBack, type Fault, strikeDown } from './fault.js'
 
 const BETWEEN_MS = 3000
@@ -17,34 +19,37 @@ export const tail: Fault = {
   rounds: 50,
   roundsPerCheck: 5,
   roundsPerPool: 25,
-  mayLoseSweeps: true,
+  mayLoseSweeps: false,
+  missing: missingSyncs,
+  prepare: () => ({ syncs: openSyncs() }),
   async strike(scene) {
-    const { pool, chance } = scene
+    const { pool, chance, syncs } = scene
+    if (!syncs) throw new Error('What agents have the disk take is watched.')
     const victim = chance.pick(pool.names)
     await pause(chance.between(0, BETWEEN_MS))
     const programs = await strikeDown(scene, victim)
-    const cut = cutTail(pool.lab.home(victim), chance)
+    const path = newestLog(join(pool.lab.home(victim), 'store', 'db'))
+    const cut = path === undefined ? 'no write-ahead log' : cutTail(path, syncs.bytesOf(victim, path), chance)
     const healedMs = await comeBack(scene, [victim], { programs, showAll: pool.names })
     return { healedMs, story: `${victim}, ${cut}` }
   }
 }
 
-/** Cuts a part off the newest write-ahead log of a home's store. Returns what it did. */
-export function cutTail(home: string, chance: Chance): string {
-  const path = newestLog(join(home, 'store', 'db'))
-  if (path === undefined) return 'no write-ahead log'
+/** Cuts a part off a file behind what is kept of it. Returns what it did. */
+function cutTail(path: string, keptBytes: number, chance: Chance): string {
   const { size } = statSync(path)
-  // A torn sector, a torn page or two, any share of it, or all that was written since the start.
+  const loose = Math.max(0, size - keptBytes)
+  // A torn sector, a torn page or two, any share of it, or all that no sync covers.
   const bytes = chance.pick([
     chance.between(1, 512),
     chance.between(512, 16_384),
-    chance.between(0, size),
-    chance.between(0, size),
-    size
+    chance.between(0, loose),
+    chance.between(0, loose),
+    loose
   ])
-  const cut = Math.min(size, Math.ceil(bytes))
+  const cut = Math.min(loose, Math.ceil(bytes))
   truncateSync(path, size - cut)
-  return `${cut} of ${size} bytes cut`
+  return `${cut} of ${size} bytes cut, ${keptBytes} were synced`
 }
 
 function newestLog(folder: string): string | undefined {
