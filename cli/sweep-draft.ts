@@ -4,67 +4,28 @@
  * Owns the defaults and what is said about W&B's keys that are not run here. A key that cannot be read is reported and
  * absent from the draft, so that everything wrong with a file is told at once.
  */
-import {
-  BACKUPS,
-  combinations,
-  digestOf,
-  distinctConfigurations,
-  GOALS,
-  LIMITS,
-  METHODS,
-  ON_DUPLICATE,
-  SUMMARIES,
-  type SweepSpec
-} from '#protocol'
+import { BACKUPS, digestOf, LIMITS, ON_DUPLICATE, type SweepSpec } from '#protocol'
 import { DEFAULT_COMMAND, readCommand } from './sweep-command.js'
-import { readChoice, readDuration, readInteger, readMap, readText, shown, unknownKey } from './sweep-fields.js'
+import { checkedRunCap, readBudget } from './sweep-end.js'
+import { optional, readChoice, readDuration, readInteger, readText, shown, unknownKey } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
-import { readParameters } from './sweep-parameters.js'
+import { METRIC_EXAMPLE, readMetric } from './sweep-metric.js'
+import { checkedForGrid, type ReadParameters, readParameters } from './sweep-parameters.js'
+import { PRESET_PARAMETERS } from './sweep-preset.js'
 import { readRequires } from './sweep-requires.js'
+import { readConstraints, readTrials } from './sweep-rules.js'
+import { FILE_METHODS, IGNORED_KEYS, PRESETS, sweepShape } from './sweep-shape.js'
+import { readStopping } from './sweep-stopping.js'
 import type { Field } from './yaml-places.js'
 
-const KEYS = [
-  'name',
-  'description',
-  'program',
-  'command',
-  'method',
-  'metric',
-  'parameters',
-  'run_cap',
-  'seed',
-  'on_duplicate',
-  'lease',
-  'time_limit',
-  'backups',
-  'requires'
-]
-/** W&B's keys that a sweep runs without: what becomes of each. */
-const IGNORED: Readonly<Record<string, string>> = {
-  project: 'not used here: results stay in the pool.',
-  entity: 'not used here: results stay in the pool.',
-  apiVersion: 'not used here.',
-  kind: 'not used here.',
-  controller: 'not used here: a pool has no server.',
-  early_terminate: 'not yet applied: every trial runs to its end.'
-}
+const KEYS = Object.keys(sweepShape.shape)
 /** W&B's keys without which a sweep would be another one. */
 const REFUSED: Readonly<Record<string, string>> = {
-  job: 'W&B Launch is not run here. Name a "program".',
-  image_uri: 'W&B Launch is not run here. Name a "program".',
-  scheduler: 'not run here. Use "method: random" with "parameters".',
+  scheduler: 'not run here. Use "method: auto" with "parameters".',
   metrics: 'several objectives are not run here. Name one as "metric".'
 }
-const REFUSED_METHODS: Readonly<Record<string, string>> = {
-  bayes: 'the method "bayes" is not run here. Use "random" with a "run_cap".',
-  custom: 'the method "custom" is not run here. Use "random" or "grid".'
-}
-const IGNORED_IN_METRIC: Readonly<Record<string, string>> = {
-  target: 'not yet applied: the sweep goes on when a trial reaches it.',
-  impute: 'not used here.',
-  impute_while_running: 'not used here.'
-}
-const METRIC_EXAMPLE = '"metric: { name: loss, goal: minimize }"'
+const CUSTOM = 'the method "custom" is not run here. Use "auto", "random" or "grid".'
+const PARAMETERS_EXAMPLE = '"parameters: { lr: { min: 0.001, max: 0.1 } }"'
 const LEASE_MS = { min: LIMITS.leaseMinMs, max: LIMITS.leaseMaxMs }
 /** A limit longer than a year is none. */
 const TIME_LIMIT_MS = { min: 1, max: 365 * 24 * 3600 * 1000 }
@@ -87,45 +48,47 @@ export function readDraft(
   issues: Issues
 ): Draft {
   const fields = readTop(root, issues)
-  const requireKey = (name: string, example: string) => {
-    if (!fields.has(name)) issues.error({ path: [name], place: root.place }, `missing. Add ${example}.`)
-  }
-  requireKey('method', '"method: random" or "method: grid"')
-  requireKey('metric', METRIC_EXAMPLE)
-  requireKey('parameters', '"parameters: { lr: { min: 0.001, max: 0.1 } }"')
-
+  requireKeys(root, fields, issues)
+  const integer = (name: string, range: { min: number; max: number }) =>
+    optional(fields, name, field => readInteger(field, range, issues))
   const method = optional(fields, 'method', field => readMethod(field, issues))
-  const parameters = optional(fields, 'parameters', field => readParameters(field, method, issues))
+  const read = readAllParameters(fields, method, issues)
+  const parameters = read?.parameters
   const parameterNames = parameters && Object.keys(parameters)
+  const constraints = optional(fields, 'constraints', field => readConstraints(field, parameters, issues))
   const draft: Draft = {
     name: optional(fields, 'name', field => readText(field, issues), nameFrom(fileName)),
     description: optional(fields, 'description', field => readText(field, issues)),
     program: optional(fields, 'program', field => readProgram(field, issues)),
-    command: readCommandOf(root, fields, parameters, issues),
+    command: readCommandOf(root, fields, parameterNames, issues),
     method,
     metric: optional(fields, 'metric', field => readMetric(field, issues)),
     parameters,
-    seed: optional(fields, 'seed', field => readInteger(field, { min: 0, max: SEED_MAX }, issues), seedFrom(source)),
-    runCap: optional(fields, 'run_cap', field => readInteger(field, { min: 1, max: LIMITS.trialsPerSweep }, issues)),
+    nested: read && read.nested.length > 0 ? [...read.nested] : undefined,
+    seed: integer('seed', { min: 0, max: SEED_MAX }) ?? (fields.has('seed') ? undefined : seedFrom(source)),
+    runCap: integer('run_cap', { min: 1, max: LIMITS.trialsPerSweep }),
     onDuplicate: optional(fields, 'on_duplicate', field => readChoice(field, ON_DUPLICATE, issues), 'resample'),
     leaseMs: optional(fields, 'lease', field => readDuration(field, LEASE_MS, issues), LIMITS.leaseMs),
     timeLimitMs: optional(fields, 'time_limit', field => readDuration(field, TIME_LIMIT_MS, issues)),
     backups: optional(fields, 'backups', field => readChoice(field, BACKUPS, issues)),
-    requires: optional(fields, 'requires', field => readRequires(field, { parameterNames }, issues))
+    requires: optional(fields, 'requires', field => readRequires(field, { parameterNames }, issues)),
+    stopping: optional(fields, 'early_terminate', field => readStopping(field, issues)),
+    constraints,
+    trials: parameters && optional(fields, 'trials', field => readTrials(field, { parameters, constraints }, issues)),
+    seeds: integer('seeds', { min: 1, max: LIMITS.seedsPerConfiguration }),
+    budget: readBudget(fields, issues)
   }
   const withEnd = { ...draft, runCap: checkedRunCap(draft, fields, issues) }
   return Object.fromEntries(Object.entries(withEnd).filter(([, value]) => value !== undefined))
 }
 
-/** Returns what a reader makes of a key; the default when the key is absent, never when it is wrong. */
-function optional<Value>(
-  fields: Fields,
-  name: string,
-  reader: (field: Field) => Value | undefined,
-  absent?: Value
-): Value | undefined {
-  const field = fields.get(name)
-  return field === undefined ? absent : reader(field)
+function requireKeys(root: Field, fields: Fields, issues: Issues): void {
+  const requireKey = (name: string, example: string) => {
+    if (!fields.has(name)) issues.error({ path: [name], place: root.place }, `missing. Add ${example}.`)
+  }
+  requireKey('method', '"method: random" or "method: grid"')
+  requireKey('metric', METRIC_EXAMPLE)
+  if (!fields.has('preset')) requireKey('parameters', PARAMETERS_EXAMPLE)
 }
 
 function readTop(root: Field, issues: Issues): Fields {
@@ -133,36 +96,41 @@ function readTop(root: Field, issues: Issues): Fields {
   for (const { name, place, field } of root.entries()) {
     const subject = { path: field.path, place }
     if (KEYS.includes(name)) fields.set(name, field)
-    else if (Object.hasOwn(IGNORED, name)) issues.warn(subject, IGNORED[name] ?? '')
+    else if (Object.hasOwn(IGNORED_KEYS, name)) issues.warn(subject, IGNORED_KEYS[name] ?? '')
     else if (Object.hasOwn(REFUSED, name)) issues.error(subject, REFUSED[name] ?? '')
     else issues.error(subject, unknownKey(name, KEYS))
   }
   return fields
 }
 
+/** W&B's `bayes` learns from what ran, as `auto` does. */
 function readMethod(field: Field, issues: Issues): SweepSpec['method'] | undefined {
-  if (!Object.hasOwn(REFUSED_METHODS, field.token)) return readChoice(field, METHODS, issues)
-  issues.error(field, REFUSED_METHODS[field.token] ?? '')
-  return undefined
-}
-
-function readMetric(field: Field, issues: Issues): SweepSpec['metric'] | undefined {
-  if (field.kind !== 'map') {
-    const example =
-      typeof field.value === 'string' ? `"metric: { name: ${field.token}, goal: minimize }"` : METRIC_EXAMPLE
-    issues.error(field, `expected a map, got ${shown(field)}. Write ${example}.`)
+  if (field.token === 'custom') {
+    issues.error(field, CUSTOM)
     return undefined
   }
-  const fields = readMap(field, ['name', 'goal', 'summary', ...Object.keys(IGNORED_IN_METRIC)], issues) ?? new Map()
-  for (const { name, place, field: ignored } of field.entries()) {
-    if (Object.hasOwn(IGNORED_IN_METRIC, name))
-      issues.warn({ path: ignored.path, place }, IGNORED_IN_METRIC[name] ?? '')
+  const method = readChoice(field, FILE_METHODS, issues)
+  return method === 'bayes' ? 'auto' : method
+}
+
+/** The file's own parameters, and those of its preset that it does not have. */
+function readAllParameters(
+  fields: Fields,
+  method: SweepSpec['method'] | undefined,
+  issues: Issues
+): ReadParameters | undefined {
+  const [presetField, field] = [fields.get('preset'), fields.get('parameters')]
+  const own = field && readParameters(field, method, issues)
+  if (presetField === undefined || (field && !own)) return own
+  const preset = readChoice(presetField, PRESETS, issues)
+  if (preset === undefined) return undefined
+  const [before, written] = [issues.errors.length, new Set(Object.keys(own?.parameters ?? {}))]
+  const added = Object.entries(PRESET_PARAMETERS[preset]).filter(([name]) => !written.has(name))
+  for (const [name, parameter] of added) {
+    checkedForGrid({ path: ['parameters', name], place: presetField.place }, parameter, { method, issues })
   }
-  if (!fields.has('name')) issues.error({ path: [...field.path, 'name'], place: field.place }, 'missing.')
-  const name = optional(fields, 'name', each => readText(each, issues))
-  const goal = optional(fields, 'goal', each => readChoice(each, GOALS, issues), 'minimize')
-  const summary = optional(fields, 'summary', each => readChoice(each, SUMMARIES, issues), 'last')
-  return name !== undefined && goal && summary ? { name, goal, summary } : undefined
+  if (issues.errors.length > before) return undefined
+  return { parameters: { ...own?.parameters, ...Object.fromEntries(added) }, nested: own?.nested ?? [] }
 }
 
 /** The program must lie inside the folder that travels to other machines, some of which have another path separator. */
@@ -181,39 +149,15 @@ function readProgram(field: Field, issues: Issues): string | undefined {
 function readCommandOf(
   root: Field,
   fields: Fields,
-  parameters: SweepSpec['parameters'] | undefined,
+  parameterNames: readonly string[] | undefined,
   issues: Issues
 ): string[] | undefined {
   const command = fields.get('command')
   const hasProgram = fields.has('program')
-  if (command !== undefined) {
-    return readCommand(command, { hasProgram, parameterNames: parameters && Object.keys(parameters) }, issues)
-  }
+  if (command !== undefined) return readCommand(command, { hasProgram, parameterNames }, issues)
   if (hasProgram) return [...DEFAULT_COMMAND]
   issues.error({ path: ['program'], place: root.place }, 'missing. Add "program: train.py", or a "command".')
   return undefined
-}
-
-/** Returns the trials at most; reports a sweep without an end, and says where a finite one ends earlier than asked. */
-function checkedRunCap(draft: Draft, fields: Fields, issues: Issues): number | undefined {
-  const { method, parameters, runCap } = draft
-  const [methodField, cap] = [fields.get('method'), fields.get('run_cap')]
-  if (methodField === undefined || method === undefined || parameters === undefined) return runCap
-  const subject = { path: ['run_cap'], place: cap?.place ?? methodField.place }
-  const size = method === 'grid' ? combinations({ parameters }) : distinctConfigurations({ parameters })
-  if (cap === undefined && size > LIMITS.trialsPerSweep) {
-    const count = Number.isFinite(size) ? `${size.toLocaleString('en')} choices` : 'endless choices'
-    issues.error(subject, `missing. The parameters have ${count}, so say how many trials to run: add "run_cap: 24".`)
-  }
-  if (method === 'grid') return runCap
-  if (cap === undefined && size <= LIMITS.trialsPerSweep) {
-    issues.warn(subject, `missing. The sweep ends when it has tried all ${size} choices.`)
-    return size
-  }
-  if (runCap !== undefined && runCap > size && draft.onDuplicate === 'resample') {
-    issues.warn(subject, `the parameters have ${size} choices only. The sweep ends when it has tried them all.`)
-  }
-  return runCap
 }
 
 /** Returns the file's name without its ending, or its folder's where every sweep's file is called the same. */

@@ -12,6 +12,10 @@ const SHOWN_CHARS_MAX = 40
 const INTEGER_TOKEN = /^[-+]?[0-9]+$|^0[xo][0-9a-fA-F]+$/
 /** What YAML 1.1, and so W&B, reads as true or false, and YAML 1.2 as text. */
 const BOOLEANS_OF_YAML_1_1 = /^(?:y|yes|on|n|no|off)$/i
+/** The same of whole numbers: 1_000 is a thousand there, 010 is 8, and 1:30 is 90. */
+const GROUPED_OF_YAML_1_1 = /^[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?$/
+const OCTAL_OF_YAML_1_1 = /^[-+]?0[0-7]+$/
+const SEXAGESIMAL_OF_YAML_1_1 = /^[-+]?[1-9][0-9]*(?::[0-5]?[0-9])+$/
 
 /** A size as other programs write it: `14G`, `14gb`. */
 const LOOSE_SIZE = /^(\d+(?:\.\d+)?) ?([kmgt])i?b?$/i
@@ -42,6 +46,17 @@ export function readMap(
   return fields
 }
 
+/** Returns what a reader makes of a key; the default when the key is absent, never when it is wrong. */
+export function optional<Value>(
+  fields: ReadonlyMap<string, Field>,
+  name: string,
+  reader: (field: Field) => Value | undefined,
+  absent?: Value
+): Value | undefined {
+  const field = fields.get(name)
+  return field === undefined ? absent : reader(field)
+}
+
 /** Returns a message on a key that is not known: the nearest one, or all of them. */
 export function unknownKey(name: string, known: readonly string[]): string {
   const guess = didYouMean(name, known)
@@ -57,7 +72,10 @@ export function readText(field: Field, issues: Issues): string | undefined {
 
 /** Returns a finite number. */
 export function readNumber(field: Field, issues: Issues): number | undefined {
-  if (typeof field.value === 'number' && Number.isFinite(field.value)) return field.value
+  if (typeof field.value === 'number' && Number.isFinite(field.value)) {
+    warnOfOctal(field, issues)
+    return field.value
+  }
   issues.error(field, `expected a number, got ${shown(field)}.${unquoted(field)}`)
   return undefined
 }
@@ -133,6 +151,10 @@ export function readValue(field: Field, issues: Issues): ParameterValue | undefi
       `"${token}" is text here, where W&B reads true or false. Write true or false, or put it in quotes.`
     )
   }
+  const isNumber = [GROUPED_OF_YAML_1_1, SEXAGESIMAL_OF_YAML_1_1].some(pattern => pattern.test(token))
+  if (typeof value === 'string' && !field.isQuoted && isNumber) {
+    issues.warn(field, `"${token}" is text here, where W&B reads a number. Write the number, or put it in quotes.`)
+  }
   return value === null || typeof value === 'boolean' || typeof value === 'string' ? value : undefined
 }
 
@@ -156,10 +178,19 @@ function readNumberValue(field: Field, value: number, issues: Issues): number | 
     issues.error(field, `${shown(field)} has more digits than a number keeps. Put it in quotes to pass it as text.`)
     return undefined
   }
+  warnOfOctal(field, issues)
   return value
 }
 
+function warnOfOctal(field: Field, issues: Issues): void {
+  if (!OCTAL_OF_YAML_1_1.test(field.token)) return
+  const octal = Number.parseInt(field.token, 8)
+  if (octal === field.value) return
+  issues.warn(field, `${field.token} is ${field.value} here, where W&B reads ${octal}. Write it without the 0.`)
+}
+
 function unquoted(field: Field): string {
+  if (GROUPED_OF_YAML_1_1.test(field.token)) return ` Write ${field.token.replaceAll('_', '')}.`
   const isNumber = typeof field.value === 'string' && field.token.trim() !== '' && Number.isFinite(Number(field.token))
   return isNumber ? ' Remove the quotes.' : ''
 }

@@ -4,7 +4,7 @@
  * Owns what the whole file must satisfy once its keys are read. Reads no disk.
  * Invariant: the same text and file name give the same sweep, and so the same trials.
  */
-import { formatBytes, invariant, LIMITS, PoolError, type SweepSpec, sweepSpecSchema } from '#protocol'
+import { formatBytes, invariant, LIMITS, PoolError, recordedSpecSchema, type SweepSpec } from '#protocol'
 import { type Draft, readDraft } from './sweep-draft.js'
 import { shown } from './sweep-fields.js'
 import { createIssues, type Issues, inFileOrder, invalidFile, type Subject, type SweepIssue } from './sweep-issues.js'
@@ -15,8 +15,10 @@ const FILE_NAMES: Readonly<Record<string, string>> = {
   runCap: 'run_cap',
   onDuplicate: 'on_duplicate',
   leaseMs: 'lease',
-  timeLimitMs: 'time_limit'
+  timeLimitMs: 'time_limit',
+  stopping: 'early_terminate'
 }
+
 export interface ReadSweep {
   readonly spec: SweepSpec
   /** What the file asks for and does not get, in the order of the file. */
@@ -66,11 +68,12 @@ const TOP: Subject = { path: [], place: { line: 1, column: 1 } }
 
 /** Returns the sweep when its schema, the one that peers apply to a record, takes it; else reports what it refuses. */
 function checked(draft: Draft, root: Field, issues: Issues): SweepSpec | undefined {
-  const result = sweepSpecSchema.safeParse(draft)
+  const result = recordedSpecSchema.safeParse(draft)
   if (result.success) return result.data
   for (const { path, message } of result.error.issues) {
     // A key that is absent was reported when it was read.
-    if (Object.hasOwn(draft, String(path[0]))) issues.error(subjectAt(root, path.map(String)), `${message}.`)
+    if (path.length === 0 || Object.hasOwn(draft, String(path[0])))
+      issues.error(subjectAt(root, path.map(String)), `${message}.`)
   }
   invariant(issues.errors.length > 0, 'a sweep that the schema refuses has a reported problem')
   return undefined

@@ -1,67 +1,114 @@
 /**
- * Parameters of a sweep file: which distribution each has, by W&B's rules.
+ * Parameters of a sweep file: from a map, with maps inside it, to one flat list of names.
  *
- * Owns what is inferred when `distribution` is left out, and what to write instead of a distribution that is not run.
- * Source: wandb/sweeps, config/schema.json; the integer and the float are told apart by the token, as PyYAML does.
+ * Owns names, nesting and conditions. What is nested is named with dots; the names that stood for maps are kept, so that
+ * the program gets its maps back.
  */
 import {
-  type Distribution,
+  canonicalJson,
   didYouMean,
   gridAxis,
   gridReachesMax,
   keySchema,
   LIMITS,
-  nearest,
   type Parameter,
+  type ParameterValue,
   type SweepSpec
 } from '#protocol'
-import { isIntegerToken, listed, readMap, readNumber, readValue, shown } from './sweep-fields.js'
+import { COMMON_KEYS, DISTRIBUTION_KEYS, distributionOf, type Fields } from './sweep-distribution.js'
+import { readMap, readValue, shown } from './sweep-fields.js'
 import type { Issues, Subject } from './sweep-issues.js'
-import { distributionAdvice, UNSUPPORTED } from './sweep-unsupported.js'
+import { readRange } from './sweep-range.js'
 import type { Entry, Field } from './yaml-places.js'
 
-const KEYS: Readonly<Record<Distribution, readonly string[]>> = {
-  constant: ['value'],
-  categorical: ['values'],
-  int_uniform: ['min', 'max'],
-  uniform: ['min', 'max'],
-  q_uniform: ['min', 'max', 'q'],
-  log_uniform_values: ['min', 'max'],
-  q_log_uniform_values: ['min', 'max', 'q']
-}
-const DISTRIBUTIONS = Object.keys(KEYS) as readonly Distribution[]
-/** W&B's default. */
-const DEFAULT_Q = 1
+/** Keys that lead to a map of parameters; deeper ones have names that nobody could read. */
+const NESTING_MAX = 20
+/** Parameters, and maps of them: each map has one at least. */
+const NAMES_MAX = 2 * LIMITS.parametersPerSweep
 
 type Method = SweepSpec['method']
-type Fields = ReadonlyMap<string, Field>
+type Condition = NonNullable<Parameter['when']>
 
-/** Returns the parameters of a sweep by name; undefined when at least one of them was reported. */
-export function readParameters(
-  field: Field,
-  method: Method | undefined,
-  issues: Issues
-): SweepSpec['parameters'] | undefined {
+/** The parameters of a sweep by name, and the names that stand for maps in the program's configuration. */
+export interface ReadParameters {
+  readonly parameters: SweepSpec['parameters']
+  readonly nested: readonly string[]
+}
+
+/** A condition, with the places of what it says. */
+interface WrittenCondition {
+  readonly condition: Condition
+  readonly subject: Subject
+  readonly values: readonly Field[]
+}
+
+interface Reading {
+  readonly method: Method | undefined
+  readonly issues: Issues
+  readonly parameters: Map<string, Parameter>
+  readonly nested: Set<string>
+  /** Where each name was first used. */
+  readonly names: Map<string, Subject>
+  readonly conditions: WrittenCondition[]
+}
+
+/** Returns the parameters of a sweep; undefined when at least one of them was reported. */
+export function readParameters(field: Field, method: Method | undefined, issues: Issues): ReadParameters | undefined {
+  const reading: Reading = {
+    method,
+    issues,
+    parameters: new Map(),
+    nested: new Set(),
+    names: new Map(),
+    conditions: []
+  }
+  const before = issues.errors.length
+  readGroup(field, '', reading)
+  checkNesting(reading)
+  if (issues.errors.length === before) checkConditions(reading)
+  if (issues.errors.length > before) return undefined
+  return { parameters: Object.fromEntries(reading.parameters), nested: [...reading.nested].sort() }
+}
+
+function readGroup(field: Field, prefix: string, reading: Reading): void {
+  const { issues } = reading
   if (field.kind !== 'map') {
     issues.error(field, `expected a map from names to ranges, got ${shown(field)}.`)
-    return undefined
+    return
   }
   const entries = field.entries()
   if (entries.length === 0) issues.error(field, 'expected at least one parameter.')
-  const parameters = entries.map(entry => [entry.name, readEntry(entry, method, issues)] as const)
-  const read = parameters.filter((entry): entry is readonly [string, Parameter] => entry[1] !== undefined)
-  return read.length === entries.length && entries.length > 0 ? Object.fromEntries(read) : undefined
+  for (const entry of entries) readEntry(entry, `${prefix}${entry.name}`, reading)
 }
 
-function readEntry({ name, place, field }: Entry, method: Method | undefined, issues: Issues): Parameter | undefined {
-  const key = keySchema.safeParse(name)
-  if (!key.success) issues.error({ path: field.path, place }, `${key.error.issues[0]?.message ?? 'not a name'}.`)
-  const parameter = readParameter(field, issues)
-  if (parameter === undefined || !key.success) return undefined
-  return method === 'grid' ? checkedForGrid({ path: field.path, place }, parameter, issues) : parameter
+function readEntry({ name, place, field }: Entry, fullName: string, reading: Reading): void {
+  const { issues, names } = reading
+  const subject = { path: field.path, place }
+  const key = [name, fullName].map(each => keySchema.safeParse(each)).find(each => !each.success)
+  if (key?.error) issues.error(subject, `${key.error.issues[0]?.message ?? 'not a name'}.`)
+  if (names.size > NAMES_MAX) return
+  if (names.size === NAMES_MAX) issues.error(subject, `more than ${LIMITS.parametersPerSweep} parameters.`)
+  const earlier = names.get(fullName)
+  if (earlier) issues.error(subject, `"${fullName}" is here twice, first on line ${earlier.place.line}.`)
+  else names.set(fullName, subject)
+
+  const nested = field.entries().find(each => each.name === 'parameters')
+  if (nested === undefined) {
+    const parameter = readParameter(field, reading)
+    if (parameter && !key) reading.parameters.set(fullName, checkedForGrid(subject, parameter, reading))
+    return
+  }
+  readMap(field, ['parameters'], issues)
+  reading.nested.add(fullName)
+  // An alias may stand for what it is part of.
+  if (field.path.length > NESTING_MAX) {
+    issues.error({ path: [...field.path.slice(0, 4), '…'], place }, 'nested too deeply.')
+    return
+  }
+  readGroup(nested.field, `${fullName}.`, reading)
 }
 
-function readParameter(field: Field, issues: Issues): Parameter | undefined {
+function readParameter(field: Field, { issues, conditions }: Reading): Parameter | undefined {
   if (field.kind === 'scalar') {
     const example = field.token === '' ? '{ min: 1, max: 8 }' : `{ value: ${field.token} }`
     issues.error(field, `expected a map, got ${shown(field)}. Write ${example}.`)
@@ -74,147 +121,83 @@ function readParameter(field: Field, issues: Issues): Parameter | undefined {
   const fields: Fields = new Map(field.entries().map(entry => [entry.name, entry.field]))
   const distribution = distributionOf(field, fields, issues)
   if (distribution === undefined) return undefined
-  readMap(field, ['distribution', ...KEYS[distribution]], issues)
-  return readRange(distribution, field, fields, issues)
+  readMap(field, [...COMMON_KEYS, ...DISTRIBUTION_KEYS[distribution]], issues)
+  const range = readRange({ distribution, field, fields, issues })
+  const whenField = fields.get('when')
+  const when = whenField && readCondition(whenField, issues)
+  if (when) conditions.push(when)
+  return range && when ? { ...range, when: when.condition } : range
 }
 
-/** Returns the distribution that is named, or else the one that W&B infers from the keys. */
-function distributionOf(field: Field, fields: Fields, issues: Issues): Distribution | undefined {
-  const named = fields.get('distribution')
-  const name = named === undefined ? inferred(fields) : named.token
-  const distribution = DISTRIBUTIONS.find(each => each === name)
-  if (distribution !== undefined) return distribution
-  if (name !== undefined && UNSUPPORTED.includes(name)) issues.error(named ?? field, distributionAdvice(name, fields))
-  else if (named !== undefined) {
-    const guess = didYouMean(named.token, [...DISTRIBUTIONS, ...UNSUPPORTED])
-    issues.error(named, `expected ${listed(DISTRIBUTIONS)}, got ${shown(named)}.${guess}`)
-  } else reportNoDistribution(field, fields, issues)
-  return undefined
-}
-
-function inferred(fields: Fields): string | undefined {
-  if (fields.has('parameters')) return 'parameters'
-  if (fields.has('value')) return 'constant'
-  if (fields.has('values')) return fields.has('probabilities') ? 'categorical_w_probabilities' : 'categorical'
-  if (fields.has('mu') || fields.has('sigma')) return 'normal'
-  if (fields.has('a') && fields.has('b')) return 'beta'
-  const [min, max] = [fields.get('min'), fields.get('max')]
-  // W&B infers no quantised range: whether it is linear or logarithmic cannot be told.
-  if (min === undefined || max === undefined || fields.has('q')) return undefined
-  return isIntegerToken(min) && isIntegerToken(max) ? 'int_uniform' : 'uniform'
-}
-
-function reportNoDistribution(field: Field, fields: Fields, issues: Issues): void {
-  const [hasMin, hasMax] = [fields.has('min'), fields.has('max')]
-  if (hasMin && hasMax) {
-    issues.error(
-      field,
-      'q needs a distribution: add "distribution: q_uniform" or "distribution: q_log_uniform_values".'
-    )
-  } else if (hasMin || hasMax) {
-    issues.error(field, `${hasMin ? 'max' : 'min'} is missing.`)
-  } else {
-    const known = ['value', 'values', 'min', 'max', 'distribution']
-    const slip = [...fields].find(([name]) => nearest(name, known) !== undefined)
-    if (slip === undefined) issues.error(field, 'expected "value", "values", or "min" and "max".')
-    else readMap(field, known, issues)
-  }
-}
-
-function readRange(distribution: Distribution, field: Field, fields: Fields, issues: Issues): Parameter | undefined {
-  switch (distribution) {
-    case 'constant': {
-      const value = present(field, fields, 'value', issues)
-      const read = value && readValue(value, issues)
-      return read === undefined ? undefined : { distribution, value: read }
-    }
-    case 'categorical':
-      return readCategories(field, fields, issues)
-    case 'int_uniform':
-    case 'uniform':
-    case 'log_uniform_values': {
-      const ends = readEnds(distribution, field, fields, issues)
-      return ends && { distribution, ...ends }
-    }
-    case 'q_uniform':
-    case 'q_log_uniform_values': {
-      const ends = readEnds(distribution, field, fields, issues)
-      const q = readStep(fields.get('q'), issues)
-      return ends && q !== undefined ? { distribution, ...ends, q } : undefined
-    }
-  }
-}
-
-function readCategories(field: Field, fields: Fields, issues: Issues): Parameter | undefined {
-  const list = present(field, fields, 'values', issues)
-  if (list === undefined) return undefined
-  if (list.kind !== 'list') {
-    issues.error(list, `expected a list, got ${shown(list)}.${list.token === '' ? '' : ` Write [${list.token}].`}`)
+/** `{ optimizer: sgd }`, or a list of values. */
+function readCondition(field: Field, issues: Issues): WrittenCondition | undefined {
+  const [entry, second] = field.entries()
+  if (entry === undefined || second !== undefined) {
+    const got = second === undefined ? shown(field) : `${field.entries().length} of them`
+    issues.error(field, `expected one parameter with its values, such as { optimizer: [sgd] }, got ${got}.`)
     return undefined
   }
-  const items = list.items()
-  if (items.length === 0 || items.length > LIMITS.valuesPerParameter) {
-    issues.error(list, `expected 1 to ${LIMITS.valuesPerParameter} values, got ${items.length}.`)
-    return undefined
-  }
-  const values = items.map(item => readValue(item, issues)).filter(value => value !== undefined)
-  return values.length === items.length ? { distribution: 'categorical', values } : undefined
+  const items = entry.field.kind === 'list' ? entry.field.items() : [entry.field]
+  if (items.length === 0) issues.error(entry.field, 'expected at least one value.')
+  const values = items
+    .map(item => readValue(item, issues))
+    .filter((value): value is ParameterValue => value !== undefined)
+  if (values.length < items.length || items.length === 0) return undefined
+  const subject = { path: entry.field.path, place: entry.place }
+  return { condition: { parameter: entry.name, values }, subject, values: items }
 }
 
-/** Returns min and max, after checking that there is something between them. */
-function readEnds(
-  distribution: Distribution,
-  field: Field,
-  fields: Fields,
+/** A name of its own with a dot must not stand where a nested one would: the program could not tell them apart. */
+function checkNesting({ nested, parameters, names, issues }: Reading): void {
+  for (const name of parameters.keys()) {
+    const subject = names.get(name)
+    const group = [...nested].find(each => name.startsWith(`${each}.`))
+    const isWrittenInside = subject?.path.includes('parameters', 1) === true
+    if (group === undefined || subject === undefined || isWrittenInside) continue
+    issues.error(subject, `write it inside the parameters of "${group}".`)
+  }
+}
+
+function checkConditions({ parameters, conditions, issues }: Reading): void {
+  for (const { condition, subject, values } of conditions) {
+    const other = parameters.get(condition.parameter)
+    if (other === undefined) {
+      const guess = didYouMean(condition.parameter, [...parameters.keys()])
+      issues.error(subject, `no parameter is named "${condition.parameter}".${guess}`)
+    } else checkValues(other, values, condition, issues)
+  }
+}
+
+/** Of a list it is known which values there are. */
+function checkValues(
+  other: Parameter,
+  fields: readonly Field[],
+  { parameter, values }: Condition,
   issues: Issues
-): { min: number; max: number } | undefined {
-  const minField = present(field, fields, 'min', issues)
-  const maxField = present(field, fields, 'max', issues)
-  const min = minField && readEnd(distribution, minField, issues)
-  const max = maxField && readEnd(distribution, maxField, issues)
-  if (min === undefined || max === undefined || maxField === undefined) return undefined
-  if (min < max) return { min, max }
-  const hint = min === max ? ` For one value write { value: ${maxField.token} }.` : ''
-  issues.error(maxField, `expected more than min (${min}), got ${maxField.token}.${hint}`)
-  return undefined
+): void {
+  const known = 'values' in other ? other.values : 'value' in other ? [other.value] : undefined
+  if (known === undefined) return
+  values.forEach((value, i) => {
+    const field = fields[i]
+    if (field === undefined || known.includes(value)) return
+    const texts = known.map(each => (typeof each === 'string' ? each : canonicalJson(each)))
+    issues.error(field, `"${parameter}" is never ${shown(field)}.${didYouMean(field.token, texts)}`)
+  })
 }
 
-function readEnd(distribution: Distribution, field: Field, issues: Issues): number | undefined {
-  const value = readNumber(field, issues)
-  if (value === undefined) return undefined
-  if (distribution === 'int_uniform' && !Number.isSafeInteger(value)) {
-    issues.error(field, `expected a whole number for int_uniform, got ${field.token}.`)
-    return undefined
-  }
-  const isLogarithmic = distribution === 'log_uniform_values' || distribution === 'q_log_uniform_values'
-  if (isLogarithmic && value <= 0) {
-    issues.error(field, `expected a number above 0 for ${distribution}, got ${field.token}.`)
-    return undefined
-  }
-  return value
-}
-
-function readStep(field: Field | undefined, issues: Issues): number | undefined {
-  if (field === undefined) return DEFAULT_Q
-  const q = readNumber(field, issues)
-  if (q === undefined || q > 0) return q
-  issues.error(field, `expected a number above 0, got ${field.token}.`)
-  return undefined
-}
-
-function present(field: Field, fields: Fields, name: string, issues: Issues): Field | undefined {
-  const value = fields.get(name)
-  if (value === undefined) issues.error({ path: [...field.path, name], place: field.place }, 'missing.')
-  return value
-}
-
-function checkedForGrid(subject: Subject, parameter: Parameter, issues: Issues): Parameter | undefined {
-  if (gridAxis(parameter) === undefined) {
+/** Returns a parameter as it is, after reporting one whose values a grid cannot list. */
+export function checkedForGrid(
+  subject: Subject,
+  parameter: Parameter,
+  { method, issues }: { method: Method | undefined; issues: Issues }
+): Parameter {
+  if (method !== 'grid') return parameter
+  if (parameter.when !== undefined) {
+    issues.error(subject, 'a grid has no conditions: each of its trials has all parameters. Use "method: random".')
+  } else if (gridAxis(parameter) === undefined) {
     const instead = 'Use "method: random", or list its "values", or give steps with "distribution: q_uniform" and "q"'
     issues.error(subject, `a grid cannot list every value of ${parameter.distribution}. ${instead}.`)
-    return undefined
-  }
-  if (parameter.distribution === 'q_uniform' && gridReachesMax(parameter)) {
+  } else if (parameter.distribution === 'q_uniform' && gridReachesMax(parameter)) {
     issues.warn(subject, `max (${parameter.max}) is one of the values here; W&B would leave it out.`)
   }
   return parameter

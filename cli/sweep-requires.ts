@@ -16,10 +16,11 @@ import {
 } from '#protocol'
 import { readChoice, readInteger, readMap, readNumber, readSize, readText, shown } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
+import { requiresShape } from './sweep-shape.js'
 import type { Entry, Field } from './yaml-places.js'
 
-const KEYS = ['memory', 'vendor', 'capability', 'bf16', 'disk', 'packages', 'assets', 'memory_effects', 'model']
-const MODEL_KEYS = ['parameters', 'hidden', 'layers', 'vocabulary', 'heads', 'fine_tuning']
+const KEYS = Object.keys(requiresShape.shape)
+const MODEL_KEYS = Object.keys(requiresShape.shape.model.unwrap().shape)
 /** More than any model has of it. */
 const WHOLE = { min: 1, max: 1e9 }
 const CAPABILITY = /^\d{1,4}(\.\d{1,4})?$/

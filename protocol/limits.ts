@@ -68,10 +68,25 @@ export const LIMITS = {
   rangeMax: 1e150,
   /** Trials of a sweep that must know its earlier configurations: each trial costs the drawing of all before it. */
   trialsWithHistory: 10_000,
+  /** Shapes of a beta distribution: beyond these it is all at its ends, or all at its mean. */
+  betaShapeMin: 1e-3,
+  betaShapeMax: 1e4,
   /** Parameters of one sweep. */
   parametersPerSweep: 64,
   /** Choices of one categorical parameter. */
   valuesPerParameter: 1000,
+  /** One constraint of a sweep, in characters; how deeply it nests; how many there may be. */
+  constraintChars: 500,
+  constraintDepth: 64,
+  constraintsPerSweep: 32,
+  /** Trials that a sweep names itself: their parameters must fit its record. */
+  namedTrialsPerSweep: 100,
+  /** Times that one configuration is trained with other seeds. */
+  seedsPerConfiguration: 64,
+  /** Reduction factor of a stopping rule: one in so many goes on. */
+  etaMax: 1000,
+  /** Places at which a trial may be stopped: as many as W&B makes. */
+  bandsPerSweep: 100,
   /** Trials of one sweep. A grid larger than this cannot be meant. */
   trialsPerSweep: 100_000,
   /** Packages that a sweep asks for, and assets. */

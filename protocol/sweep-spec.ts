@@ -7,59 +7,22 @@
 import { z } from 'zod'
 import { canonicalJson } from './hash.js'
 import { LIMITS } from './limits.js'
+import {
+  keySchema,
+  type Parameter,
+  parameterSchema,
+  positiveSchema,
+  rangeNumberSchema,
+  valueSchema
+} from './parameter.js'
+import { parseExpression } from './search/expression.js'
+import { stoppingSchema } from './stopping-spec.js'
 import { VENDORS } from './vendors.js'
 
-/** W&B's pattern for parameter names; the three names that would reach a JavaScript prototype are refused. */
-const NAME = /^[A-Za-z_][A-Za-z0-9_./-]*$/
-const PROTOTYPE_NAMES = ['__proto__', 'constructor', 'prototype']
+export * from './parameter.js'
+export * from './stopping-spec.js'
 
-/** A parameter's or a metric's name. */
-export const keySchema = z
-  .string()
-  .max(LIMITS.keyChars)
-  .regex(NAME, 'a name starts with a letter or _ and holds letters, digits and _ . / - only')
-  .refine(name => !PROTOTYPE_NAMES.includes(name), 'this name is reserved')
-
-const number = z.number().min(-LIMITS.rangeMax).max(LIMITS.rangeMax)
-/** A step or a bound of a logarithmic range: not so small that dividing by it leaves what a double holds. */
-const positive = z
-  .number()
-  .min(1 / LIMITS.rangeMax)
-  .max(LIMITS.rangeMax)
-/** A value that a parameter may take. Lists and maps are refused: a choice must be comparable and printable. */
-export const valueSchema = z.union([z.null(), z.boolean(), number, z.string().max(LIMITS.valueChars)])
-export type ParameterValue = z.infer<typeof valueSchema>
-export type Parameters = Readonly<Record<string, ParameterValue>>
-
-/** An empty range has no value to draw, and one value is a constant: W&B refuses both too. */
-const RANGE = [(range: { min: number; max: number }) => range.min < range.max, 'min must be less than max'] as const
-
-/** The ranges that a parameter may have, by W&B's names for them. Source: wandb/sweeps, config/schema.json. */
-export const parameterSchema = z.discriminatedUnion('distribution', [
-  z.strictObject({ distribution: z.literal('constant'), value: valueSchema }),
-  z.strictObject({
-    distribution: z.literal('categorical'),
-    values: z.array(valueSchema).min(1).max(LIMITS.valuesPerParameter)
-  }),
-  z
-    .strictObject({ distribution: z.literal('int_uniform'), min: z.number().int(), max: z.number().int() })
-    .refine(...RANGE),
-  z.strictObject({ distribution: z.literal('uniform'), min: number, max: number }).refine(...RANGE),
-  z.strictObject({ distribution: z.literal('q_uniform'), min: number, max: number, q: positive }).refine(...RANGE),
-  z.strictObject({ distribution: z.literal('log_uniform_values'), min: positive, max: positive }).refine(...RANGE),
-  z
-    .strictObject({
-      distribution: z.literal('q_log_uniform_values'),
-      min: positive,
-      max: positive,
-      q: positive
-    })
-    .refine(...RANGE)
-])
-export type Parameter = z.infer<typeof parameterSchema>
-export type Distribution = Parameter['distribution']
-
-export const METHODS = ['grid', 'random'] as const
+export const METHODS = ['grid', 'random', 'sobol', 'one-at-a-time', 'tpe', 'gp', 'auto'] as const
 export const GOALS = ['minimize', 'maximize'] as const
 export const SUMMARIES = ['last', 'best'] as const
 export const BACKUPS = ['on', 'off'] as const
@@ -72,11 +35,11 @@ export const FINE_TUNING = ['full', 'lora', 'qlora'] as const
 
 /** The shape of a decoder-only transformer: what a first guess of its memory needs. */
 export const modelShapeSchema = z.strictObject({
-  parameters: positive,
-  hidden: positive,
-  layers: positive,
-  vocabulary: positive,
-  heads: positive.optional(),
+  parameters: positiveSchema,
+  hidden: positiveSchema,
+  layers: positiveSchema,
+  vocabulary: positiveSchema,
+  heads: positiveSchema.optional(),
   fineTuning: z.enum(FINE_TUNING)
 })
 export type ModelShape = z.infer<typeof modelShapeSchema>
@@ -105,6 +68,20 @@ export const requiresSchema = z.strictObject({
 })
 export type Requires = z.infer<typeof requiresSchema>
 
+/** One rule over the parameters, such as `batch * accumulation <= 64`. */
+const constraintSchema = z
+  .string()
+  .max(LIMITS.constraintChars)
+  .refine(text => 'expression' in parseExpression(text), 'this is no expression over parameters')
+
+/** What a sweep may use in all; whichever is used up first ends it. */
+const budgetSchema = z.strictObject({
+  /** Seconds of devices, added up over all attempts. */
+  gpuSeconds: z.number().min(1).max(LIMITS.rangeMax).optional(),
+  /** Seconds since it was submitted. */
+  wallSeconds: z.number().min(1).max(LIMITS.rangeMax).optional()
+})
+
 /** A checked sweep. */
 export const sweepSpecSchema = z.object({
   name: z.string().min(1).max(LIMITS.nameChars),
@@ -115,10 +92,19 @@ export const sweepSpecSchema = z.object({
   command: z.array(z.string().max(LIMITS.valueChars)).min(1).max(LIMITS.commandArguments),
   method: z.enum(METHODS),
   /** The objective: which metric, which way, and whether a trial counts by its last or by its best value. */
-  metric: z.object({ name: keySchema, goal: z.enum(GOALS), summary: z.enum(SUMMARIES) }),
+  metric: z.object({
+    name: keySchema,
+    goal: z.enum(GOALS),
+    summary: z.enum(SUMMARIES),
+    /** The sweep ends when a trial reaches it. */
+    target: rangeNumberSchema.optional()
+  }),
   parameters: z
     .record(keySchema, parameterSchema)
-    .refine(all => Object.keys(all).length <= LIMITS.parametersPerSweep, 'too many parameters'),
+    .refine(all => Object.keys(all).length <= LIMITS.parametersPerSweep, 'too many parameters')
+    .refine(isConditional, '`when` names no other parameter, or leads back to itself'),
+  /** Names that stand for maps in the program's configuration: `optimizer`, where a parameter is `optimizer.lr`. */
+  nested: z.array(keySchema).max(LIMITS.parametersPerSweep).optional(),
   /** Seed of every choice that the search makes: the same seed gives the same trials. */
   seed: z
     .number()
@@ -136,7 +122,16 @@ export const sweepSpecSchema = z.object({
   /** Whether idle machines train slow trials a second time (rule C11). Absent: they do. */
   backups: z.enum(BACKUPS).optional(),
   /** What it takes to run a trial. Absent: memory as learned, nothing else. */
-  requires: requiresSchema.optional()
+  requires: requiresSchema.optional(),
+  /** Which trials end before their time. Absent: none. */
+  stopping: stoppingSchema.optional(),
+  /** A configuration that breaks one is never run. */
+  constraints: z.array(constraintSchema).max(LIMITS.constraintsPerSweep).optional(),
+  /** Configurations that are run before the method chooses any; each has all parameters that are there. */
+  trials: z.array(z.record(keySchema, valueSchema)).max(LIMITS.namedTrialsPerSweep).optional(),
+  /** Times that each configuration is trained, each with another seed of the program. Absent: once. */
+  seeds: z.number().int().min(1).max(LIMITS.seedsPerConfiguration).optional(),
+  budget: budgetSchema.optional()
 })
 export type SweepSpec = z.infer<typeof sweepSpecSchema>
 
@@ -147,10 +142,26 @@ export const recordedSpecSchema: z.ZodType<SweepSpec> = sweepSpecSchema
   .refine(
     ({ method, onDuplicate, runCap = 0 }) =>
       method === 'grid' || onDuplicate === 'replicate' || runCap <= LIMITS.trialsWithHistory,
-    `more than ${LIMITS.trialsWithHistory} random trials need \`on_duplicate: replicate\``
+    {
+      message: `more than ${LIMITS.trialsWithHistory} random trials need \`on_duplicate: replicate\``,
+      path: ['runCap']
+    }
   )
 
 /** True when this release knows every field: else it folds the sweep, and leaves its trials to newer agents (L5). */
 export function isUnderstood(spec: SweepSpec): boolean {
   return Object.keys(spec).every(key => Object.hasOwn(sweepSpecSchema.shape, key))
+}
+
+/** True when each condition leads, perhaps by other conditions, to a parameter that is always there. */
+function isConditional(all: Readonly<Record<string, Parameter>>): boolean {
+  return Object.keys(all).every(name => {
+    let at: string | undefined = name
+    // A chain without a loop is shorter than there are parameters.
+    for (let steps = 0; at !== undefined && steps <= LIMITS.parametersPerSweep; steps++) {
+      if (!Object.hasOwn(all, at)) return false
+      at = all[at]?.when?.parameter
+    }
+    return at === undefined
+  })
 }

@@ -17,9 +17,11 @@ const BYTES: Readonly<Record<string, number>> = {
   B: 1
 }
 
-const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d) ?)+$/
+/** A duration as a person writes it. */
+export const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d) ?)+$/
 const DURATION_PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
-const SIZE = /^(\d{1,15}(?:\.\d{1,9})?) ?(TiB|GiB|MiB|KiB|TB|GB|MB|kB|B)$/
+/** A size as a person writes it. */
+export const SIZE = /^(\d{1,15}(?:\.\d{1,9})?) ?(TiB|GiB|MiB|KiB|TB|GB|MB|kB|B)$/
 
 /**
  * Returns a duration in ms, rounded to whole ones, or undefined when the text is none.

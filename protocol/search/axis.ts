@@ -29,14 +29,17 @@ export function namesOf({ parameters }: Pick<SweepSpec, 'parameters'>): (readonl
   return Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-/** Returns the axes of all parameters in the order of their names; undefined when one of them cannot be counted. */
+/**
+ * Returns the axes of all parameters in the order of their names; undefined when one of them cannot be counted, or is
+ * not always there: then the configurations are no product.
+ */
 export function axesOf(
   spec: Pick<SweepSpec, 'parameters'>,
   axisOf: (parameter: Parameter) => Axis | undefined
 ): Axes | undefined {
   const axes: (readonly [string, Axis])[] = []
   for (const [name, parameter] of namesOf(spec)) {
-    const axis = axisOf(parameter)
+    const axis = parameter.when === undefined ? axisOf(parameter) : undefined
     if (axis === undefined) return undefined
     axes.push([name, axis])
   }
@@ -68,6 +71,11 @@ export function combinationOf(axes: Axes, index: number): Parameters | undefined
 export function categories(values: readonly ParameterValue[]): Axis {
   const distinct = [...new Map(values.map(value => [canonicalJson(value), value])).values()]
   return { count: distinct.length, at: position => distinct[position] ?? null }
+}
+
+/** Returns the distinct values of a list that are ever drawn. */
+export function drawnCategories(values: readonly ParameterValue[], probabilities: readonly number[]): Axis {
+  return categories(values.filter((_, i) => (probabilities[i] ?? 0) > 0))
 }
 
 /** Returns the integers from `min` to `max`, both included. */

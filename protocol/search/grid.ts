@@ -12,6 +12,7 @@ import {
   categories,
   combinationOf,
   countedFrom,
+  drawnCategories,
   STEPS_MAX,
   sizeOf
 } from './axis.js'
@@ -20,9 +21,9 @@ import {
 const ROUNDINGS = 8
 
 /**
- * Returns the axes of a grid in the order of their names; undefined when a parameter has no grid: `uniform`,
- * `log_uniform_values`, `q_log_uniform_values`, or a `q` that a double hardly resolves. The check of the sweep file
- * refuses those with their place.
+ * Returns the axes of a grid in the order of their names; undefined when a parameter has no grid: a continuous range, a
+ * quantised one without ends or of a logarithmic scale, a `q` that a double hardly resolves, or a condition. The check
+ * of the sweep file refuses those with their place.
  */
 export function gridAxes(spec: Pick<SweepSpec, 'parameters'>): Axes | undefined {
   return axesOf(spec, gridAxis)
@@ -52,6 +53,8 @@ export function gridAxis(parameter: Parameter): Axis | undefined {
       return categories([parameter.value])
     case 'categorical':
       return categories(parameter.values)
+    case 'categorical_w_probabilities':
+      return drawnCategories(parameter.values, parameter.probabilities)
     case 'int_uniform':
       return countedFrom(parameter.min, parameter.max)
     case 'q_uniform':
@@ -59,6 +62,12 @@ export function gridAxis(parameter: Parameter): Axis | undefined {
     case 'uniform':
     case 'log_uniform_values':
     case 'q_log_uniform_values':
+    case 'normal':
+    case 'q_normal':
+    case 'log_normal':
+    case 'q_log_normal':
+    case 'beta':
+    case 'q_beta':
       return undefined
   }
 }

@@ -49,6 +49,11 @@ export function createSearch(spec: SweepSpec): Search {
     case 'grid':
       return createGrid(spec)
     case 'random':
+    case 'sobol':
+    case 'one-at-a-time':
+    case 'tpe':
+    case 'gp':
+    case 'auto':
       return createRandom(spec)
   }
 }

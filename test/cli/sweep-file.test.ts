@@ -1,56 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the macros of a sweep file look like that.
 import fc from 'fast-check'
 import t from 'tap'
-import { LIMITS, PoolError } from '#protocol'
+import { LIMITS } from '#protocol'
 import { readSweepText } from '../../cli/sweep-file.js'
 import { describeIssue } from '../../cli/sweep-issues.js'
-
-/** A sweep that is in order, with some of its lines replaced or added. */
-function sweep(changes: Record<string, string | undefined> = {}): string {
-  const lines = {
-    program: 'train.py',
-    method: 'random',
-    run_cap: '24',
-    metric: '{ name: val_loss, goal: minimize }',
-    parameters: '{ lr: { min: 0.001, max: 0.1 } }',
-    ...changes
-  }
-  const written = Object.entries(lines).filter(([, value]) => value !== undefined)
-  return `${written.map(([key, value]) => `${key}: ${value}`).join('\n')}\n`
-}
-
-function parameter(range: string): string {
-  return sweep({ parameters: `{ p: ${range} }` })
-}
-
-/** The failure of a text: its message, or a note that there was none. */
-function failure(text: string): string {
-  try {
-    readSweepText(text, 'sweep.yaml')
-    return 'no failure'
-  } catch (error) {
-    if (error instanceof PoolError && error.code === 'SWEEP_INVALID') return error.message
-    throw error
-  }
-}
-
-/** The first line of each problem, without the source line and the caret. */
-function problems(text: string): string[] {
-  return failure(text)
-    .split('\n')
-    .filter(line => /^sweep\.yaml:\d/.test(line))
-    .map(line => line.slice('sweep.yaml:'.length))
-}
-
-/** Returns the cases of a table, one a line: `what is written => what is told`. */
-function casesIn(table: string): string[][] {
-  return Array.from(table.trim().split('\n'), line => line.split('=>').map(part => part.trim()))
-}
-
-function warnings(text: string): string[] {
-  const read = readSweepText(text, 'sweep.yaml')
-  return read.warnings.map(({ line, column, path, message }) => `${line}:${column} ${path}: ${message}`)
-}
+import { casesIn, failure, parameter, problems, sweep, warnings } from '../helpers/sweep-text.js'
 
 t.test('a problem is told with its place, what to write instead, its line and a caret', async t => {
   const text = sweep({ metric: '{ name: val_loss, goal: minimise }' })
@@ -67,7 +21,7 @@ t.test('all problems are told at once, in the order of the file', async t => {
     'method: randon\ncomand: [a]\nmetric: { nam: loss }\nparameters:\n  lr: { min: 5, max: 3 }\n  b:\n    valeus: [1]\n'
   t.same(problems(text), [
     '1:1 program: missing. Add "program: train.py", or a "command".',
-    '1:9 method: expected "grid" or "random", got "randon". Did you mean "random"?',
+    '1:9 method: expected "bayes", "grid", "random", "sobol", "one-at-a-time", "tpe", "gp" or "auto", got "randon". Did you mean "random"?',
     '2:1 comand: unknown key. Did you mean "command"?',
     '3:1 metric.name: missing.',
     '3:11 metric.nam: unknown key. Did you mean "name"?',
@@ -116,16 +70,10 @@ t.test('each wrong parameter is told with what to write instead', async t => {
     { min: 0, max: 9, q: 3 } => 5:15 parameters.p: q needs a distribution: add "distribution: q_uniform" or "distribution: q_log_uniform_values".
     { values: 3 } => 5:28 parameters.p.values: expected a list, got 3. Write [3].
     { values: [] } => 5:20 parameters.p.values: expected 1 to 1000 values, got 0.
-    { values: [1, [2]] } => 5:32 parameters.p.values.1: expected text, a number, true, false or null, got a list. Write it as text in quotes.
     { value: 12345678901234567890 } => 5:27 parameters.p.value: 12345678901234567890 has more digits than a number keeps. Put it in quotes to pass it as text.
     { value: 1, vale: 2 } => 5:30 parameters.p.vale: unknown key. Did you mean "value"?
-    { value: 1, whatever: 2 } => 5:30 parameters.p.whatever: unknown key. Known here: distribution, value.
-    { parameters: { x: { value: 1 } } } => 5:15 parameters.p: nested parameters are not run here. Write each nested parameter at the top, such as "optimizer.lr".
-    { mu: 3, sigma: 0.5 } => 5:15 parameters.p: the distribution "normal" is not run here. Use "uniform" with min: 2.0, max: 4.0.
-    { distribution: beta } => 5:34 parameters.p.distribution: the distribution "beta" is not run here. Use "uniform" with min: 0.0, max: 1.0.
-    { distribution: log_uniform, min: -9.21, max: -4.605 } => 5:34 parameters.p.distribution: the distribution "log_uniform" is not run here. Use "log_uniform_values" with min: 0.0001, max: 0.01.
-    { distribution: log_uniform, min: 0.001, max: 0.1 } => 5:34 parameters.p.distribution: the distribution "log_uniform" is not run here. Use "log_uniform_values" with min: 0.001, max: 0.1.
-    { values: [1, 2], probabilities: [0.1, 0.9] } => 5:15 parameters.p: the distribution "categorical_w_probabilities" is not run here. Use "values" alone, and write a value twice for random search to draw it twice as often.
+    { value: 1, whatever: 2 } => 5:30 parameters.p.whatever: unknown key. Known here: distribution, when, value.
+    { mu: 3, sigma: 0.5 } => 5:15 parameters.p: mu and sigma need a distribution: add "distribution: normal" or "distribution: log_normal".
   `
   for (const [range = '', told] of casesIn(cases)) t.same(problems(parameter(range)), [told])
   t.match(
@@ -142,7 +90,7 @@ t.test('each wrong parameter is told with what to write instead', async t => {
 
 t.test('each wrong key is told with what to write instead', async t => {
   const cases: [changes: Record<string, string | undefined>, told: string][] = [
-    [{ method: 'bayes' }, '2:9 method: the method "bayes" is not run here. Use "random" with a "run_cap".'],
+    [{ method: 'custom' }, '2:9 method: the method "custom" is not run here. Use "auto", "random" or "grid".'],
     [
       { metric: 'val_loss' },
       '4:9 metric: expected a map, got "val_loss". Write "metric: { name: val_loss, goal: minimize }".'
@@ -171,7 +119,7 @@ t.test('each wrong key is told with what to write instead', async t => {
     [{ lease: '1s' }, '6:8 lease: expected a duration from 4s to 1d, got "1s".'],
     [{ time_limit: 'two hours' }, '6:13 time_limit: expected a duration such as 90s, 30m or 2h, got "two hours".'],
     [{ backups: 'offf' }, '6:10 backups: expected "on" or "off", got "offf". Did you mean "off"?'],
-    [{ job: 'x' }, '6:1 job: W&B Launch is not run here. Name a "program".'],
+    [{ scheduler: 'x' }, '6:1 scheduler: not run here. Use "method: auto" with "parameters".'],
     [{ runcap: '3' }, '6:1 runcap: unknown key. Did you mean "run_cap"?']
   ]
   for (const [changes, told] of cases) t.same(problems(sweep(changes)), [told])
@@ -285,16 +233,19 @@ command:
   t.same(warnings(grid), [
     '3:1 project: not used here: results stay in the pool.',
     '4:1 entity: not used here: results stay in the pool.',
-    '5:1 early_terminate: not yet applied: every trial runs to its end.',
-    '6:47 metric.target: not yet applied: the sweep goes on when a trial reaches it.',
     '9:3 parameters.steps: max (10) is one of the values here; W&B would leave it out.'
   ])
 })
 
 t.test('a sweep has an end', async t => {
   const endless = sweep({ run_cap: undefined })
-  t.same(problems(endless), [
-    '2:9 run_cap: missing. The parameters have endless choices, so say how many trials to run: add "run_cap: 24".'
+  t.equal(readSweepText(endless, 'sweep.yaml').spec.runCap, 100)
+  t.same(warnings(endless), [
+    '2:9 run_cap: missing. The sweep ends after 100 trials, where W&B\'s goes on until it is stopped. Add "run_cap: 100", or another number.'
+  ])
+  t.equal(readSweepText(sweep({ run_cap: undefined, gpu_hours: '2' }), 'sweep.yaml').spec.runCap, 10_000)
+  t.same(problems(sweep({ run_cap: '10001' })), [
+    '3:10 run_cap: more than 10000 random trials need `on_duplicate: replicate`.'
   ])
   const finite = sweep({ run_cap: undefined, parameters: '{ a: { values: [1, 2] }, b: { min: 1, max: 3 } }' })
   t.equal(readSweepText(finite, 'sweep.yaml').spec.runCap, 6)

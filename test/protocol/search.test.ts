@@ -4,8 +4,14 @@ import { canonicalJson } from '../../protocol/hash.js'
 import { LIMITS } from '../../protocol/limits.js'
 import { combinationAt, combinations, gridAxis } from '../../protocol/search/grid.js'
 import { configurationId, createSearch, distinctConfigurations, programSeed } from '../../protocol/search/search.js'
-import { randomAxis, valueAt } from '../../protocol/search/space.js'
-import { type Parameter, parameterSchema, type SweepSpec } from '../../protocol/sweep-spec.js'
+import { parametersAt, randomAxis, valueAt } from '../../protocol/search/space.js'
+import {
+  type Parameter,
+  parameterSchema,
+  type SweepSpec,
+  sweepSpecSchema,
+  valueSchema
+} from '../../protocol/sweep-spec.js'
 
 const LORA: SweepSpec['parameters'] = {
   lr: { distribution: 'log_uniform_values', min: 1e-5, max: 1e-2 },
@@ -60,6 +66,8 @@ const ordered = (number: fc.Arbitrary<number>) =>
     .tuple(number, number)
     .filter(([a, b]) => a !== b)
     .map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }))
+const shape = fc.double({ noNaN: true, min: LIMITS.betaShapeMin, max: LIMITS.betaShapeMax })
+const quantum = (distribution: string, q: number) => (distribution.startsWith('q_') ? { q } : {})
 /** Whatever the schema accepts, with all extremes. */
 const anyParameter: fc.Arbitrary<Parameter> = fc.oneof(
   value.map(value => ({ distribution: 'constant' as const, value })),
@@ -74,7 +82,21 @@ const anyParameter: fc.Arbitrary<Parameter> = fc.oneof(
     .map(([range, q]) => ({ distribution: 'q_uniform' as const, ...range, q })),
   fc
     .tuple(ordered(positive), positive)
-    .map(([range, q]) => ({ distribution: 'q_log_uniform_values' as const, ...range, q }))
+    .map(([range, q]) => ({ distribution: 'q_log_uniform_values' as const, ...range, q })),
+  fc
+    .array(fc.tuple(value, fc.double({ noNaN: true, min: 0, max: largest })), { minLength: 1, maxLength: 5 })
+    .filter(pairs => pairs.some(([, probability]) => probability > 0))
+    .map(pairs => ({
+      distribution: 'categorical_w_probabilities' as const,
+      values: pairs.map(([value]) => value),
+      probabilities: pairs.map(([, probability]) => probability)
+    })),
+  fc
+    .tuple(finite, positive, positive, fc.constantFrom('normal', 'q_normal', 'log_normal', 'q_log_normal'))
+    .map(([mu, sigma, q, distribution]) => ({ distribution, mu, sigma, ...quantum(distribution, q) }) as Parameter),
+  fc
+    .tuple(shape, shape, positive, fc.constantFrom('beta', 'q_beta'))
+    .map(([a, b, q, distribution]) => ({ distribution, a, b, ...quantum(distribution, q) }) as Parameter)
 )
 const quantile = fc.double({ noNaN: true, min: 0, max: 1, maxExcluded: true })
 const anySweep = fc
@@ -152,8 +174,10 @@ t.test('a value is finite and keeps to its range; a quantised one is a multiple 
     fc.property(anyParameter, quantile, (parameter, u) => {
       const drawn = valueAt(parameter, u)
       if (parameter.distribution === 'constant') return Object.is(drawn, parameter.value)
-      if (parameter.distribution === 'categorical') return parameter.values.includes(drawn)
-      if (typeof drawn !== 'number' || !Number.isFinite(drawn)) return false
+      if ('values' in parameter) return parameter.values.includes(drawn)
+      if (typeof drawn !== 'number' || !valueSchema.safeParse(drawn).success) return false
+      if ('a' in parameter) return drawn >= 0 && drawn <= ('q' in parameter ? 1 + parameter.q : 1)
+      if ('mu' in parameter) return drawn >= 0 || !parameter.distribution.endsWith('log_normal')
       if ('q' in parameter) return drawn >= parameter.min - parameter.q && drawn <= parameter.max + parameter.q
       return drawn >= parameter.min && drawn <= parameter.max
     }),
@@ -180,6 +204,40 @@ t.test("values follow W&B's laws", async t => {
     '0.001000000'
   )
   t.same(drawn({ distribution: 'q_log_uniform_values', min: 1, max: 64, q: 8 }, [0, 0.5, 0.99]), [0, 8, 64])
+  const weights = { values: ['a', 'b', 'c', 'd'], probabilities: [0.5, 0, 0.3, 0.2] }
+  const weighted = { distribution: 'categorical_w_probabilities' as const, ...weights }
+  t.same(drawn(weighted, [0, 0.49, 0.5, 0.79, 0.81, 1 - 2 ** -53]), ['a', 'a', 'c', 'c', 'd', 'd'])
+  t.same(drawn({ distribution: 'normal', mu: 3, sigma: 2 }, [0.5]), [3])
+  t.same(drawn({ distribution: 'q_normal', mu: 0, sigma: 1, q: 0.1 }, [0.16, 0.5, 0.84]), [-1, 0, 1])
+  t.same(drawn({ distribution: 'log_normal', mu: 0, sigma: 1 }, [0.5]), [1])
+  t.same(drawn({ distribution: 'q_log_normal', mu: 5, sigma: 1, q: 32 }, [0.1, 0.5, 0.9]), [32, 160, 544])
+  t.same(drawn({ distribution: 'beta', a: 1, b: 1 }, [0]), [0])
+  t.same(drawn({ distribution: 'q_beta', a: 2, b: 2, q: 0.25 }, [0, 0.01, 0.5, 0.99]), [0, 0, 0.5, 1])
+})
+
+t.test('a parameter is there only where its condition holds, and so on along a chain', async t => {
+  const parameters: SweepSpec['parameters'] = {
+    optimizer: { distribution: 'categorical', values: ['adam', 'sgd'] },
+    momentum: { distribution: 'uniform', min: 0, max: 1, when: { parameter: 'optimizer', values: ['sgd'] } },
+    nesterov: { distribution: 'categorical', values: [true], when: { parameter: 'momentum', values: [0.5] } }
+  }
+  const at = (u: number, momentum = 0.5) =>
+    Object.keys(parametersAt({ parameters }, name => (name === 'momentum' ? momentum : u)))
+  t.same(at(0), ['optimizer'])
+  t.same(at(0.9), ['momentum', 'nesterov', 'optimizer'])
+  t.same(at(0.9, 0.6), ['momentum', 'optimizer'])
+  t.equal(distinctConfigurations({ parameters }), Number.POSITIVE_INFINITY)
+  t.equal(createSearch(sweep({ method: 'grid', parameters })).trials, 0)
+})
+
+t.test('conditions that lead nowhere or in a circle are refused', async t => {
+  const when = (parameter: string) => ({ parameter, values: [1] })
+  const range = { distribution: 'constant' as const, value: 1 }
+  const accepts = (parameters: SweepSpec['parameters']) => sweepSpecSchema.safeParse(sweep({ parameters })).success
+  t.equal(accepts({ a: range, b: { ...range, when: when('a') }, c: { ...range, when: when('b') } }), true)
+  t.equal(accepts({ a: { ...range, when: when('x') } }), false)
+  t.equal(accepts({ a: { ...range, when: when('a') } }), false)
+  t.equal(accepts({ a: { ...range, when: when('b') }, b: { ...range, when: when('a') } }), false)
 })
 
 t.test('the countable values of a parameter are those that draws give', async t => {

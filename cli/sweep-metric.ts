@@ -1,0 +1,37 @@
+/**
+ * The metric of a sweep file: the objective, which way, and the value at which the sweep ends.
+ */
+import { GOALS, SUMMARIES, type SweepSpec } from '#protocol'
+import { optional, readChoice, readMap, readNumber, readText, shown } from './sweep-fields.js'
+import type { Issues } from './sweep-issues.js'
+import { metricShape } from './sweep-shape.js'
+import type { Field } from './yaml-places.js'
+
+export const METRIC_EXAMPLE = '"metric: { name: loss, goal: minimize }"'
+const KEYS = Object.keys(metricShape.shape)
+const IMPUTE = 'not used here: the search learns from a failed trial by why it failed.'
+const IGNORED: Readonly<Record<string, string>> = {
+  impute: IMPUTE,
+  impute_while_running: 'not used here: the search knows which trials run.'
+}
+
+export function readMetric(field: Field, issues: Issues): SweepSpec['metric'] | undefined {
+  if (field.kind !== 'map') {
+    const example =
+      typeof field.value === 'string' ? `"metric: { name: ${field.token}, goal: minimize }"` : METRIC_EXAMPLE
+    issues.error(field, `expected a map, got ${shown(field)}. Write ${example}.`)
+    return undefined
+  }
+  const fields = readMap(field, KEYS, issues) ?? new Map<string, Field>()
+  for (const { name, place, field: ignored } of field.entries()) {
+    const text = Object.hasOwn(IGNORED, name) ? IGNORED[name] : undefined
+    if (text !== undefined) issues.warn({ path: ignored.path, place }, text)
+  }
+  if (!fields.has('name')) issues.error({ path: [...field.path, 'name'], place: field.place }, 'missing.')
+  const name = optional(fields, 'name', each => readText(each, issues))
+  const goal = optional(fields, 'goal', each => readChoice(each, GOALS, issues), 'minimize')
+  const summary = optional(fields, 'summary', each => readChoice(each, SUMMARIES, issues), 'last')
+  const target = optional(fields, 'target', each => readNumber(each, issues))
+  if (name === undefined || !goal || !summary) return undefined
+  return { name, goal, summary, ...(target === undefined ? {} : { target }) }
+}
