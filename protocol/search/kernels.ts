@@ -7,7 +7,7 @@
  */
 import { densityRange, nearestCoordinate, positionAt, priorOf, type Range } from './coordinate.js'
 import type { CategoricalDimension, Dimension, Draw, NumericDimension } from './dimension.js'
-import { bend, LOG_SQRT_TWO_PI, logMass, truncatedQuantile } from './truncated-normal.js'
+import { centralMass, LOG_SQRT_TWO_PI, logMass, truncatedQuantile } from './truncated-normal.js'
 
 /**
  * How wide kernels are: all alike and narrower with their number, as in Optuna 4.9 with `multivariate`, or each as far
@@ -16,10 +16,12 @@ import { bend, LOG_SQRT_TWO_PI, logMass, truncatedQuantile } from './truncated-n
  */
 export type Bandwidth = 'optuna-4.9-multivariate' | 'optuna-5'
 
-/** The kernels of one dimension. */
+/** The kernels of one dimension. Densities are logarithms; steps and choices have probabilities instead. */
 export interface Kernels {
-  /** Adds the logarithm of each kernel's density at a coordinate to that kernel's sum; steps: of its probability. */
-  addLogDensities(coordinate: number, sums: Float64Array): void
+  /** Adds to each kernel's sum what its density is at a coordinate, but for `addConstants`. */
+  addDensities(coordinate: number, sums: Float64Array): void
+  /** Adds to each kernel's sum what its density has at every coordinate, so that many points compute it once. */
+  addConstants(sums: Float64Array): void
   /** Returns a coordinate drawn from a kernel. */
   drawFrom(kernel: number, draw: Draw): number
 }
@@ -42,46 +44,53 @@ export function createKernels(dimension: Dimension, observed: Float64Array, opti
 
 /** An observed choice gets one share more than the prior gives, which weighs less with each observation. */
 function categoricalKernels(dimension: CategoricalDimension, observed: Float64Array): Kernels {
+  const positions = Int32Array.from(observed)
   const prior = priorOf(dimension)
   const smoothing = prior.length / (observed.length + 1)
   const row = (chosen: number) => {
     return prior.map((weight, position) => (weight * smoothing + (position === chosen ? 1 : 0)) / (smoothing + 1))
   }
   return {
-    addLogDensities(coordinate, sums) {
-      const isOther = Math.log(row(-1)[coordinate] ?? 0)
-      const isSame = Math.log(row(coordinate)[coordinate] ?? 0)
-      for (let k = 0; k < observed.length; k++)
-        sums[k] = (sums[k] ?? 0) + (observed[k] === coordinate ? isSame : isOther)
-      sums[observed.length] = (sums[observed.length] ?? 0) + Math.log(prior[coordinate] ?? 0)
+    addConstants() {},
+    addDensities(coordinate, sums) {
+      const logs = new Float64Array(prior.length).fill(Math.log(row(-1)[coordinate] ?? 0))
+      logs[coordinate] = Math.log(row(coordinate)[coordinate] ?? 0)
+      for (let k = 0; k < positions.length; k++) sums[k] = (sums[k] ?? 0) + (logs[positions[k] ?? 0] ?? 0)
+      sums[positions.length] = (sums[positions.length] ?? 0) + Math.log(prior[coordinate] ?? 0)
     },
     drawFrom(kernel, draw) {
-      return positionAt(kernel < observed.length ? row(observed[kernel] ?? -1) : prior, draw())
+      return positionAt(kernel < positions.length ? row(positions[kernel] ?? -1) : prior, draw())
     }
   }
 }
 
-/** Truncated normals on the natural scale of the dimension. */
+/** Truncated normals on the natural scale of the dimension; the range holds all their means. */
 interface Normals {
   readonly range: Range
   readonly means: Float64Array
   readonly widths: Float64Array
-  /** The logarithms of what a standard normal's density is divided by. */
-  readonly divisors: Float64Array
 }
 
 function numericKernels(dimension: NumericDimension, observed: Float64Array, options: KernelOptions): Kernels {
-  const normals = normalsOf(dimension, observed, options)
-  const addSteps = stepDensities(normals)
   const { step, isLog } = dimension
+  const normals = normalsOf(dimension, observed, options)
+  const { range, means, widths } = normals
+  const addPoint = pointDensities(normals)
+  const addStep = stepDensities(normals, addPoint)
   return {
-    addLogDensities(coordinate, sums) {
-      if (step !== undefined) addSteps(cellOf({ isLog, step }, coordinate), sums)
-      else addDensities(normals, { at: isLog ? Math.log(coordinate) : coordinate }, sums)
+    addDensities(coordinate, sums) {
+      if (step === undefined) addPoint({ at: isLog ? Math.log(coordinate) : coordinate, step: 0 }, sums)
+      else addStep(cellOf({ isLog, step }, coordinate), sums)
+    },
+    addConstants(sums) {
+      for (let k = 0; k < sums.length; k++) {
+        const [mean, width] = [means[k] ?? 0, widths[k] ?? 1]
+        const mass = centralMass((range.low - mean) / width, (range.high - mean) / width)
+        sums[k] = (sums[k] ?? 0) - Math.log(width * mass) - LOG_SQRT_TWO_PI
+      }
     },
     drawFrom(kernel, draw) {
-      const { range, means, widths } = normals
-      const [mean = 0, width = 1] = [means[kernel], widths[kernel]]
+      const [mean, width] = [means[kernel] ?? 0, widths[kernel] ?? 1]
       const z = truncatedQuantile(draw(), (range.low - mean) / width, (range.high - mean) / width)
       const natural = mean + z * width
       return nearestCoordinate(dimension, isLog ? Math.exp(natural) : natural)
@@ -89,20 +98,16 @@ function numericKernels(dimension: NumericDimension, observed: Float64Array, opt
   }
 }
 
-function normalsOf({ isLog, ...rest }: NumericDimension, observed: Float64Array, options: KernelOptions): Normals {
-  const range = densityRange({ isLog, ...rest })
+function normalsOf(dimension: NumericDimension, observed: Float64Array, options: KernelOptions): Normals {
+  const range = densityRange(dimension)
   const count = observed.length
   const means = new Float64Array(count + 1)
-  for (let k = 0; k < count; k++) means[k] = isLog ? Math.log(observed[k] ?? 1) : (observed[k] ?? 0)
+  for (let k = 0; k < count; k++) means[k] = dimension.isLog ? Math.log(observed[k] ?? 1) : (observed[k] ?? 0)
   means[count] = range.low + (range.high - range.low) / 2
   const widths = new Float64Array(count + 1)
   widths.set(widthsOf(means.subarray(0, count), range, options))
   widths[count] = range.high - range.low
-  const divisors = means.map((mean, k) => {
-    const width = widths[k] ?? 1
-    return Math.log(width) + LOG_SQRT_TWO_PI + logMass((range.low - mean) / width, (range.high - mean) / width)
-  })
-  return { range, means, widths, divisors }
+  return { range, means, widths }
 }
 
 /** Source: optuna/samplers/_tpe/parzen_estimator.py, of 4.9 and of 5.0, with its defaults. */
@@ -151,37 +156,45 @@ function firstPlace(sorted: Float64Array, value: number): number {
   return from
 }
 
-/**
- * Adds the densities at a point, times the width of a step around it. The hottest loop of a search: every kernel for
- * every candidate.
- */
-function addDensities(normals: Normals, { at, step }: { at: number; step?: number }, sums: Float64Array): void {
-  const { means, widths, divisors } = normals
-  const logStep = step === undefined ? 0 : Math.log(step)
-  for (let k = 0; k < sums.length; k++) {
-    const width = widths[k] ?? 1
-    const z = (at - (means[k] ?? 0)) / width
-    const bent = step === undefined ? 0 : bend(z, step / width)
-    sums[k] = (sums[k] ?? 0) + logStep + bent - (z * z) / 2 - (divisors[k] ?? 0)
+/** Adds the density at a point, times the width of the step around it; 0: of a point alone. */
+type AddPoint = (point: { readonly at: number; readonly step: number }, sums: Float64Array) => void
+
+/** Returns the function that adds the densities at a point. Its loops are the hottest of a search. */
+function pointDensities({ means, widths }: Normals): AddPoint {
+  const factors = widths.map(width => Math.SQRT1_2 / width)
+  return ({ at, step }, sums) => {
+    if (step === 0) {
+      for (let k = 0; k < sums.length; k++) {
+        const scaled = (at - (means[k] ?? 0)) * (factors[k] ?? 0)
+        sums[k] = (sums[k] ?? 0) - scaled * scaled
+      }
+      return
+    }
+    const logStep = Math.log(step)
+    for (let k = 0; k < sums.length; k++) {
+      const factor = factors[k] ?? 0
+      const square = ((at - (means[k] ?? 0)) * factor) ** 2
+      // What the bend of the density adds within a step: h^2 (z^2 - 1) / 24, h being the step and z the point in widths.
+      const bend = ((step * factor) ** 2 * (2 * square - 1)) / 12
+      sums[k] = (sums[k] ?? 0) + logStep + bend - square
+    }
   }
 }
 
-/** Returns the function that adds the probability of a step. Kernels that are alike are computed once. */
-function stepDensities(normals: Normals): (cell: Range, sums: Float64Array) => void {
-  const { means, widths, divisors } = normals
+/** Returns the function that adds the probabilities of a step. Kernels that are alike are computed once. */
+function stepDensities(normals: Normals, addPoint: AddPoint): (cell: Range, sums: Float64Array) => void {
+  const { means, widths } = normals
   const narrowest = widths.reduce((least, width) => Math.min(least, width))
   let alike: Alike | undefined
   return ({ low, high }, sums) => {
     const step = high - low
-    if (step < NARROW * narrowest) return addDensities(normals, { at: low + step / 2, step }, sums)
+    if (step < NARROW * narrowest) return addPoint({ at: low + step / 2, step }, sums)
     alike ??= alikeOf(normals)
-    const logDensities = alike.firsts.map(k => {
-      const [mean = 0, width = 1] = [means[k], widths[k]]
+    const logDensities = Float64Array.from(alike.firsts, k => {
+      const [mean, width] = [means[k] ?? 0, widths[k] ?? 1]
       return logMass((low - mean) / width, (high - mean) / width) + Math.log(width) + LOG_SQRT_TWO_PI
     })
-    for (let k = 0; k < sums.length; k++) {
-      sums[k] = (sums[k] ?? 0) + (logDensities[alike.groups[k] ?? 0] ?? 0) - (divisors[k] ?? 0)
-    }
+    for (let k = 0; k < sums.length; k++) sums[k] = (sums[k] ?? 0) + (logDensities[alike.groups[k] ?? 0] ?? 0)
   }
 }
 

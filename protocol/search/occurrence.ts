@@ -32,23 +32,37 @@ export function occurrenceSets(space: Space): OccurrenceSet[] {
 }
 
 /**
+ * Observations of one set beyond this are thinned. A density costs a pass over all of them, and the hundredth trial of
+ * a region says little that the first ten did not; an ask of 10,000 trials costs little more than one of 1,500.
+ */
+const OBSERVATIONS_MAX = 1500
+
+/**
  * Returns the coordinates of the observations that have the whole of a set: for each dimension one list, in the order
- * of the observations.
+ * of the observations. Of very many it takes a part, evenly, the newest first.
  */
 export function columnsOf({ when, dimensions }: OccurrenceSet, observations: readonly Observation[]): Float64Array[] {
   const readers = dimensions.map(coordinateReader)
-  const columns = dimensions.map(() => new Float64Array(observations.length))
+  const present = when ? observations.filter(({ parameters }) => isPresent({ when }, parameters)) : observations
+  const chosen = thinned(present)
+  const columns = dimensions.map(() => new Float64Array(chosen.length))
   let count = 0
-  for (const { parameters } of observations) {
-    if (when && !isPresent({ when }, parameters)) continue
-    const isWhole = dimensions.every(({ name }, d) => {
-      const coordinate = readers[d]?.(parameters[name])
-      const column = columns[d]
-      if (coordinate === undefined || column === undefined) return false
-      column[count] = coordinate
-      return true
-    })
+  for (const { parameters } of chosen) {
+    let isWhole = true
+    for (const [d, column] of columns.entries()) {
+      const coordinate = readers[d]?.(parameters[dimensions[d]?.name ?? ''])
+      isWhole &&= coordinate !== undefined
+      column[count] = coordinate ?? 0
+    }
+    // What is not whole is overwritten by the next.
     if (isWhole) count++
   }
   return columns.map(column => column.subarray(0, count))
+}
+
+function thinned<T>(items: readonly T[]): readonly T[] {
+  if (items.length <= OBSERVATIONS_MAX) return items
+  const each = items.length / OBSERVATIONS_MAX
+  const newestFirst = Array.from({ length: OBSERVATIONS_MAX }, (_, i) => items.at(-1 - Math.floor(i * each)))
+  return newestFirst.reverse() as T[]
 }

@@ -39,15 +39,16 @@ const LOG_NEGLIGIBLE = -40
  */
 export function createParzenEstimator({ dimensions, columns, bandwidth }: ParzenOptions): ParzenEstimator {
   const weights = mixtureWeights(columns[0]?.length ?? 0)
-  const logWeights = weights.map(Math.log)
   const sums = new Float64Array(weights.length)
   const kernels = dimensions.map((dimension, d) =>
     createKernels(dimension, columns[d] ?? new Float64Array(), { bandwidth, dimensions: dimensions.length })
   )
+  const constants = weights.map(Math.log)
+  for (const each of kernels) each.addConstants(constants)
   return {
     logDensity(point) {
-      sums.set(logWeights)
-      for (const [d, each] of kernels.entries()) each.addLogDensities(point[d] ?? 0, sums)
+      sums.set(constants)
+      for (const [d, each] of kernels.entries()) each.addDensities(point[d] ?? 0, sums)
       return logSumExp(sums)
     },
     sample(draw) {
@@ -59,7 +60,8 @@ export function createParzenEstimator({ dimensions, columns, bandwidth }: Parzen
 
 /** Returns the weights of the observations, the oldest first, and of the prior; they add up to 1. */
 export function mixtureWeights(count: number): Float64Array {
-  const weights = Float64Array.of(...ageWeights(count), 1)
+  const weights = new Float64Array(count + 1).fill(1)
+  weights.set(ageWeights(count))
   const sum = weights.reduce((total, weight) => total + weight)
   return weights.map(weight => weight / sum)
 }
@@ -74,9 +76,12 @@ export function ageWeights(count: number): Float64Array {
 
 function logSumExp(terms: Float64Array): number {
   let largest = Number.NEGATIVE_INFINITY
-  for (const term of terms) if (term > largest) largest = term
+  for (let k = 0; k < terms.length; k++) largest = Math.max(largest, terms[k] ?? largest)
   if (largest === Number.NEGATIVE_INFINITY) return largest
   let sum = 0
-  for (const term of terms) if (term - largest > LOG_NEGLIGIBLE) sum += Math.exp(term - largest)
+  for (let k = 0; k < terms.length; k++) {
+    const below = (terms[k] ?? 0) - largest
+    if (below > LOG_NEGLIGIBLE) sum += Math.exp(below)
+  }
   return largest + Math.log(sum)
 }

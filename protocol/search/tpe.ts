@@ -51,7 +51,7 @@ export function proposeTpe(options: TpeOptions = {}): Propose {
         Array.from({ length: candidates }, () => drawn),
         isTaken
       )
-    if (observations.filter(hasEnded).length < startUpTrials) return freeDraw() ?? drawn()
+    if (countOf(observations, hasEnded) < startUpTrials) return freeDraw() ?? drawn()
     const rankedOf = rankedPoints(splitTrials(observations), draw, options)
     const proposalAt = (place: number) => whole(sets, set => rankedOf(set)[place])
     const proposals = Array.from({ length: candidates }, (_, place) => () => proposalAt(place))
@@ -62,6 +62,12 @@ export function proposeTpe(options: TpeOptions = {}): Propose {
 /** Trials that were trained, if only to learn that their parameters do not work. */
 function hasEnded({ state }: Observation): boolean {
   return state === 'complete' || state === 'stopped' || state === 'diverged'
+}
+
+function countOf(observations: readonly Observation[], isCounted: (trial: Observation) => boolean): number {
+  let count = 0
+  for (const trial of observations) if (isCounted(trial)) count++
+  return count
 }
 
 function firstFree(
@@ -128,22 +134,20 @@ export interface Split {
  * (constant liar).
  */
 export function splitTrials(observations: readonly Observation[]): Split {
-  const places = belowCount(observations.filter(({ state }) => state !== 'running').length)
-  const good: Observation[] = []
-  for (const each of observations) {
-    if (!hasLoss(each)) continue
-    const last = good[places - 1]
-    if (last && compare(each, last) >= 0) continue
+  const places = belowCount(countOf(observations, ({ state }) => state !== 'running'))
+  const best: { readonly index: number; readonly trial: Observation }[] = []
+  for (const [index, trial] of observations.entries()) {
+    if (!hasLoss(trial)) continue
     // Few are good: to insert each costs less than to sort all.
-    const place = good.findIndex(other => compare(each, other) < 0)
-    good.splice(place < 0 ? good.length : place, 0, each)
-    good.length = Math.min(good.length, places)
+    const place = best.findLastIndex(other => compare(other.trial, trial) <= 0) + 1
+    if (place >= places) continue
+    best.splice(place, 0, { index, trial })
+    best.length = Math.min(best.length, places)
   }
-  const isGood = new Set(good)
-  return {
-    below: observations.filter(each => isGood.has(each)),
-    above: observations.filter(each => !isGood.has(each))
-  }
+  const isGood = new Uint8Array(observations.length)
+  for (const { index } of best) isGood[index] = 1
+  const below = best.sort((a, b) => a.index - b.index).map(({ trial }) => trial)
+  return { below, above: observations.filter((_, index) => isGood[index] === 0) }
 }
 
 /** Returns how many of some ended trials count as good: a tenth, rounded up, and at most 25. */
