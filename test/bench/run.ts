@@ -11,6 +11,7 @@ import { benchFootprint } from './footprint.js'
 import { benchPlacement } from './placement.js'
 import { benchPool } from './pool.js'
 import type { Row } from './rig.js'
+import { benchSearch } from './search.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<{ readonly rows?: readonly Row[] }>>> = {
   append: benchAppend,
@@ -20,7 +21,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly rows?: readonly 
   placement: benchPlacement,
   claims: benchClaims,
   footprint: benchFootprint,
-  coordination: benchCoordination
+  coordination: benchCoordination,
+  search: benchSearch
 }
 
 const wanted = process.argv.slice(2)

@@ -1,0 +1,76 @@
+/**
+ * Compare: methods beside each other on the same problems, seeds and noise.
+ *
+ * Owns the names of methods, ours and Optuna's (`optuna:tpe`), and the table.
+ */
+import { CONDITIONAL } from './conditional.js'
+import { FULL, LORA } from './fine-tune.js'
+import { BRANIN, HARTMANN6, ROSENBROCK4 } from './functions.js'
+import { openOptuna, optunaPython } from './optuna.js'
+import { type Asker, askerOf, regretsOf } from './play.js'
+import type { Problem } from './problem.js'
+import { type Estimate, estimateOf, inShort } from './statistics.js'
+
+export const PROBLEMS: readonly Problem[] = [BRANIN, HARTMANN6, ROSENBROCK4, CONDITIONAL, LORA, FULL]
+/** Trials after which regret is looked at. */
+export const BUDGETS = [25, 50, 100] as const
+const OPTUNA = /^optuna:(.+)$/
+const COLUMN = 26
+
+export interface Comparison {
+  readonly problem: string
+  readonly method: string
+  readonly pending: number
+  readonly seeds: number
+  readonly at: readonly Reached[]
+}
+
+export interface Reached extends Estimate {
+  readonly trials: number
+  /** One for each seed. */
+  readonly regrets: readonly number[]
+}
+
+export interface Setting {
+  readonly method: string
+  readonly problem: Problem
+  readonly pending: number
+  readonly seeds: number
+  readonly trials: number
+}
+
+/** Opens a method by its name; undefined when it is one of Optuna's, and Optuna is not there. Errors: unknown name. */
+export function openMethod(method: string): (Asker & { close?(): void }) | undefined {
+  const sampler = OPTUNA.exec(method)?.[1]
+  if (sampler === undefined) return askerOf(method)
+  const { python, version } = optunaPython()
+  if (version !== undefined) return openOptuna(python, sampler)
+  process.stderr.write(`${method} is left out: ${python} has no Optuna. OPTUNA_PYTHON names a Python that has.\n`)
+  return undefined
+}
+
+/** Plays the seeds 1, 2, 3 and so on, and returns the regrets at each budget that the runs reach. */
+export async function compared(asker: Asker, setting: Setting): Promise<Comparison> {
+  const { method, problem, pending, seeds, trials } = setting
+  const runs: number[][] = []
+  for (let seed = 1; seed <= seeds; seed++) runs.push(await regretsOf(problem, asker, { seed, trials, pending }))
+  const at = BUDGETS.filter(budget => budget <= trials).map(budget => {
+    const regrets = runs.map(run => run[budget - 1] ?? Number.POSITIVE_INFINITY)
+    return { trials: budget, ...estimateOf(regrets), regrets }
+  })
+  return { problem: problem.name, method, pending, seeds, at }
+}
+
+/** Returns the line of a table: medians at each budget, and the band around each. */
+export function rowOf({ problem, method, pending, at }: Comparison): string {
+  const cells = at.map(({ median, low, high }) => `${inShort(median)} [${inShort(low)}, ${inShort(high)}]`)
+  return [problem.padEnd(12), `${pending}`.padStart(3), method.padEnd(28), ...cells.map(each => each.padEnd(COLUMN))]
+    .join('  ')
+    .trimEnd()
+}
+
+/** Returns the line above the others. */
+export function headOf(trials: number): string {
+  const budgets = BUDGETS.filter(budget => budget <= trials).map(budget => `regret at ${budget} [95 %]`.padEnd(COLUMN))
+  return ['problem'.padEnd(12), '  n', 'method'.padEnd(28), ...budgets].join('  ').trimEnd()
+}

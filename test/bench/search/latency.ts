@@ -1,0 +1,51 @@
+/**
+ * Latency: how long a method takes to propose a trial beside many observations.
+ *
+ * Owns the made-up history: random trials of the LoRA problem with its noise, and a few that run. The first question is
+ * told apart, since a method may keep what it computed for it.
+ */
+
+import type { Observation } from '../../../protocol/search/dimension.js'
+import { spaceOf } from '../ask-tell/messages.js'
+import { METHODS, named } from '../ask-tell/methods.js'
+import { drawOf } from '../ask-tell/session.js'
+import { costOf, quantile, rounded } from '../rig.js'
+import { LORA } from './fine-tune.js'
+import { measured } from './problem.js'
+
+const RUNNING = 8
+const ASKS = 20
+const SEED = 1
+
+export interface Latency {
+  readonly method: string
+  readonly observations: number
+  readonly firstMs: number
+  /** Of the questions after the first, each with one more result. */
+  readonly medianMs: number
+  readonly worstMs: number
+}
+
+/** Returns how long a method takes to propose, in milliseconds of processor time. Errors: there is no such method. */
+export async function latencyOf(method: string, observations: number): Promise<Latency> {
+  const space = spaceOf(LORA.space)
+  const draw = drawOf(SEED, 'latency')
+  const options = { seed: SEED, trials: observations + RUNNING + ASKS, parallel: RUNNING }
+  const [random, propose] = [named(METHODS, 'random')(options), named(METHODS, method)(options)]
+  const trial = (): Observation => {
+    const parameters = random(space, [], draw)
+    const loss = measured(LORA, parameters, draw)
+    return loss === null ? { parameters, state: 'diverged' } : { parameters, state: 'complete', loss }
+  }
+  const running = (): Observation => ({ parameters: random(space, [], draw), state: 'running' })
+  const history = [...Array.from({ length: observations }, trial), ...Array.from({ length: RUNNING }, running)]
+  const times: number[] = []
+  for (let n = 0; n <= ASKS; n++) {
+    const { cpuMs } = await costOf(async () => void propose(space, history, draw))
+    times.push(cpuMs)
+    history[history.length - RUNNING] = trial()
+    history.push(running())
+  }
+  const [firstMs = 0, ...others] = times.map(each => rounded(each))
+  return { method, observations, firstMs, medianMs: quantile(others, 0.5), worstMs: quantile(others, 1) }
+}
