@@ -82,6 +82,11 @@ t.test('a trial that diverged may say so in JSON or as Python writes it', async 
     t.same(answersTo([INIT, { op: 'ask' }, `{"op": "tell", "value": ${value}, "id": 0}`])[2], { ok: true }, value)
 })
 
+t.test('a field that says null is not there', async t => {
+  const space = [{ name: 'x', type: 'cat', choices: [1, null], low: null, high: null, log: null, when: {} }]
+  t.same(answersTo([{ op: 'init', space, seed: -1, trials: null, configs: null, eta: null }]), [{ ok: true }])
+})
+
 t.test('what cannot be followed is an error and changes nothing', async t => {
   const { answer } = createDialogue('random')
   const say = (message: object | string) => answer(typeof message === 'string' ? message : JSON.stringify(message))

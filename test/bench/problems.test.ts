@@ -7,6 +7,7 @@ import { compared, PROBLEMS } from './search/compare.js'
 import { CONDITIONAL } from './search/conditional.js'
 import { FULL, LORA } from './search/fine-tune.js'
 import { BRANIN, HARTMANN6, ROSENBROCK4 } from './search/functions.js'
+import { latencyOf } from './search/latency.js'
 import { openOptuna, optunaPython } from './search/optuna.js'
 import { type Asker, askerOf, regretsOf } from './search/play.js'
 import { measured, type Problem } from './search/problem.js'
@@ -140,6 +141,12 @@ t.test('statistics: medians, and a band that chance would not leave', async t =>
   const { low, high } = estimateOf(Array.from({ length: 20 }, (_, n) => n))
   t.ok(low >= 3 && low < 8 && high > 11 && high <= 16, `${low} to ${high}`)
   t.same([inShort(0.0123456), inShort(Number.POSITIVE_INFINITY)], ['0.0123', '-'])
+})
+
+t.test('latency: the first proposal, and those after it', async t => {
+  const { firstMs, medianMs, worstMs, ...rest } = await latencyOf('random', 10)
+  t.same(rest, { method: 'random', observations: 10 })
+  t.ok(firstMs >= 0 && medianMs >= 0 && worstMs >= medianMs)
 })
 
 const { python, version } = optunaPython()

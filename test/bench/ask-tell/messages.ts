@@ -17,7 +17,7 @@ const ROUNDING = 1e-9
 const choice = z.union([z.string(), z.number(), z.boolean(), z.null()])
 const condition = z
   .record(z.string(), z.array(choice).min(1))
-  .refine(when => Object.keys(when).length === 1, '`when` names one other parameter')
+  .refine(when => Object.keys(when).length <= 1, '`when` names one other parameter')
 const common = { name: z.string().min(1), when: condition.optional() }
 const range = { ...common, low: z.number(), high: z.number(), log: z.boolean().default(false) }
 /** A field that says `null` is not there. */
@@ -36,7 +36,7 @@ const parameterSchema = z.preprocess(
 const initSchema = z.object({
   op: z.literal('init'),
   space: z.array(parameterSchema).default([]),
-  seed: z.int().nonnegative().default(0),
+  seed: z.int().default(0),
   trials: z.int().positive().default(100),
   parallel: z.int().positive().default(1),
   configs: z.array(z.unknown()).min(1).optional(),
@@ -67,10 +67,15 @@ export type Message = z.output<typeof messageSchema>
 
 /** Returns what a line says. Errors: a sentence about the first thing that is wrong with it. */
 export function messageOf(line: string): Message {
-  const read = messageSchema.safeParse(jsonOf(line))
+  const said = jsonOf(line)
+  const read = messageSchema.safeParse(isInit(said) ? withoutNulls(said) : said)
   if (read.success) return read.data
   const [issue] = read.error.issues
   throw new Error(`${issue?.path.join('.') || 'the line'}: ${issue?.message ?? 'cannot be read'}`)
+}
+
+function isInit(said: unknown): boolean {
+  return typeof said === 'object' && said !== null && 'op' in said && said.op === 'init'
 }
 
 function jsonOf(line: string): unknown {
