@@ -7,15 +7,15 @@ import { CONDITIONAL } from './conditional.js'
 import { FULL, LORA } from './fine-tune.js'
 import { BRANIN, HARTMANN6, ROSENBROCK4 } from './functions.js'
 import { openOptuna, optunaPython } from './optuna.js'
-import { type Asker, askerOf, regretsOf } from './play.js'
+import { type Asker, askerOf, type Regret, regretsOf } from './play.js'
 import type { Problem } from './problem.js'
-import { type Estimate, estimateOf, inShort } from './statistics.js'
+import { type Estimate, estimateOf, inShort, median } from './statistics.js'
 
 export const PROBLEMS: readonly Problem[] = [BRANIN, HARTMANN6, ROSENBROCK4, CONDITIONAL, LORA, FULL]
 /** Trials after which regret is looked at. */
 export const BUDGETS = [25, 50, 100] as const
 const OPTUNA = /^optuna:(.+)$/
-const COLUMN = 26
+const COLUMN = 30
 
 export interface Comparison {
   readonly problem: string
@@ -25,10 +25,13 @@ export interface Comparison {
   readonly at: readonly Reached[]
 }
 
+/** The regret of the trials chosen. */
 export interface Reached extends Estimate {
   readonly trials: number
+  /** The median regret of the best trial, noise or not. */
+  readonly tried: number
   /** One for each seed. */
-  readonly regrets: readonly number[]
+  readonly regrets: readonly Regret[]
 }
 
 export interface Setting {
@@ -52,18 +55,21 @@ export function openMethod(method: string): (Asker & { close?(): void }) | undef
 /** Plays the seeds 1, 2, 3 and so on, and returns the regrets at each budget that the runs reach. */
 export async function compared(asker: Asker, setting: Setting): Promise<Comparison> {
   const { method, problem, pending, seeds, trials } = setting
-  const runs: number[][] = []
+  const runs: Regret[][] = []
   for (let seed = 1; seed <= seeds; seed++) runs.push(await regretsOf(problem, asker, { seed, trials, pending }))
   const at = BUDGETS.filter(budget => budget <= trials).map(budget => {
-    const regrets = runs.map(run => run[budget - 1] ?? Number.POSITIVE_INFINITY)
-    return { trials: budget, ...estimateOf(regrets), regrets }
+    const regrets = runs.flatMap(run => run[budget - 1] ?? [])
+    const tried = median(regrets.map(each => each.tried))
+    return { trials: budget, ...estimateOf(regrets.map(({ chosen }) => chosen)), tried, regrets }
   })
   return { problem: problem.name, method, pending, seeds, at }
 }
 
-/** Returns the line of a table: medians at each budget, and the band around each. */
+/** Returns the line of a table: at each budget the median, the band around it, and the median of the best tried. */
 export function rowOf({ problem, method, pending, at }: Comparison): string {
-  const cells = at.map(({ median, low, high }) => `${inShort(median)} [${inShort(low)}, ${inShort(high)}]`)
+  const cells = at.map(
+    ({ median, low, high, tried }) => `${inShort(median)} [${inShort(low)}, ${inShort(high)}] ${inShort(tried)}`
+  )
   return [problem.padEnd(12), `${pending}`.padStart(3), method.padEnd(28), ...cells.map(each => each.padEnd(COLUMN))]
     .join('  ')
     .trimEnd()
@@ -71,6 +77,8 @@ export function rowOf({ problem, method, pending, at }: Comparison): string {
 
 /** Returns the line above the others. */
 export function headOf(trials: number): string {
-  const budgets = BUDGETS.filter(budget => budget <= trials).map(budget => `regret at ${budget} [95 %]`.padEnd(COLUMN))
+  const budgets = BUDGETS.filter(budget => budget <= trials).map(budget =>
+    `regret at ${budget} [95 %] tried`.padEnd(COLUMN)
+  )
   return ['problem'.padEnd(12), '  n', 'method'.padEnd(28), ...budgets].join('  ').trimEnd()
 }

@@ -2,8 +2,7 @@
  * Play: runs of a method on a problem, and what they found.
  *
  * Owns the order of events: so many trials are pending at once, all take equally long, so the oldest is told first.
- * Invariant: regret is that of the trial which looks best by what was measured, without the noise: what a person who
- * takes the best trial home really has.
+ * Invariant: no regret has noise in it.
  */
 
 import { type ParameterMessage, spaceOf } from '../ask-tell/messages.js'
@@ -25,6 +24,14 @@ export interface Run {
   readonly pending: number
 }
 
+/** How much worse than the best there is. Infinite while all trials diverged. */
+export interface Regret {
+  /** Of the trial that looks best by what was measured: what a person who takes it home really loses. */
+  readonly chosen: number
+  /** Of the best trial, whether noise hides it or not: the search alone. */
+  readonly tried: number
+}
+
 /** Returns a method of ours, by its name. Errors: there is no such method. */
 export function askerOf(method: string): Asker {
   const make = named(METHODS, method)
@@ -39,14 +46,14 @@ export function askerOf(method: string): Asker {
   }
 }
 
-/** Returns the regret after each trial of a run; infinite while all diverged. */
-export async function regretsOf(problem: Problem, asker: Asker, run: Run): Promise<number[]> {
+/** Returns the regret after each trial of a run. */
+export async function regretsOf(problem: Problem, asker: Asker, run: Run): Promise<Regret[]> {
   const { seed, trials, pending } = run
   await asker.begin({ ...run, space: problem.space })
   const draw = drawOf(seed, `noise of ${problem.name}`)
   const asked: Asked[] = []
-  const regrets: number[] = []
-  let best = { loss: Number.POSITIVE_INFINITY, regret: Number.POSITIVE_INFINITY }
+  const regrets: Regret[] = []
+  let [best, chosen, tried] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (let begun = 0; regrets.length < trials; ) {
     while (asked.length < pending && begun < trials) {
       asked.push(await asker.ask())
@@ -55,9 +62,10 @@ export async function regretsOf(problem: Problem, asker: Asker, run: Run): Promi
     const { id, params } = asked.shift() ?? fail('a run asks before it tells')
     const loss = measured(problem, params, draw)
     await asker.tell(id, loss)
-    if (loss !== null && loss < best.loss)
-      best = { loss, regret: (problem.lossOf(params) ?? Number.POSITIVE_INFINITY) - problem.optimum }
-    regrets.push(best.regret)
+    const regret = (problem.lossOf(params) ?? Number.POSITIVE_INFINITY) - problem.optimum
+    if (loss !== null && loss < best) [best, chosen] = [loss, regret]
+    tried = Math.min(tried, regret)
+    regrets.push({ chosen, tried })
   }
   return regrets
 }
