@@ -2,8 +2,8 @@
  * Coordinates: the values of a dimension as numbers, which densities can be laid over.
  *
  * Owns the step of a dimension and the law of independent draws. A coordinate of a numeric dimension is its value, one
- * of a categorical dimension the position of the choice. What is computed with `exp` and `log` is recorded by the
- * claimer, never recomputed for agreement.
+ * of a categorical dimension the position of the choice. What is computed with `exp` and `log` is
+ * recorded by the claimer, never recomputed for agreement.
  * Invariant: what comes out is a value of the dimension, at its ends exactly and on its steps.
  */
 import type { ParameterValue } from '../sweep-spec.js'

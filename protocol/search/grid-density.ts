@@ -1,8 +1,8 @@
 /**
  * Grid densities: one dimension as a few dozen places, and the density of what was counted in them.
  *
- * Owns the places and their smoothing; knows no loss. What is computed with `log` and `exp` is shown, or recorded by
- * the claimer, never recomputed for agreement.
+ * Owns the places and their smoothing; knows no loss. What is computed with `log` and `exp` is shown, or
+ * recorded by the claimer, never recomputed for agreement.
  * Invariant: a density adds up to 1 over the places.
  */
 import type { Parameters } from '../sweep-spec.js'
@@ -75,31 +75,33 @@ function smoothDensity(counts: Float64Array): Float64Array {
   const total = counts.reduce((sum, count) => sum + count, 0)
   const width = kernelWidth(counts, total)
   const density = new Float64Array(size)
+  // All kernels but the prior's are of one width, and edges lie half a place off their centers: few different masses.
+  const masses = Float64Array.from(density, (_, steps) => centralMass(0, (steps + 0.5) / width))
+  const massTo = (distance: number) => (distance > 0 ? (masses[distance - 0.5] ?? 0) : -(masses[-distance - 0.5] ?? 0))
   for (let center = 0; center < size; center++) {
     const count = counts[center] ?? 0
-    if (count > 0) addKernel(density, { center, width, weight: count / (total + 1) })
+    if (count > 0) addKernel(density, { center, weight: count / (total + 1), massTo })
   }
-  addKernel(density, { center: (size - 1) / 2, width: size, weight: 1 / (total + 1) })
+  const priorMassTo = (distance: number) =>
+    distance > 0 ? centralMass(0, distance / size) : -centralMass(distance / size, 0)
+  addKernel(density, { center: (size - 1) / 2, weight: 1 / (total + 1), massTo: priorMassTo })
   return density
 }
 
 interface Kernel {
   readonly center: number
-  readonly width: number
   readonly weight: number
+  /** The mass from the center to a distance from it; negative to the left. */
+  readonly massTo: (distance: number) => number
 }
 
-function addKernel(density: Float64Array, { center, width, weight }: Kernel): void {
+function addKernel(density: Float64Array, { center, weight, massTo }: Kernel): void {
   const size = density.length
-  const massTo = (edge: number) => {
-    const z = (edge - center) / width
-    return z < 0 ? -centralMass(z, 0) : centralMass(0, z)
-  }
-  const start = massTo(-0.5)
-  const mass = massTo(size - 0.5) - start
+  const start = massTo(-0.5 - center)
+  const mass = massTo(size - 0.5 - center) - start
   let reached = start
   for (let place = 0; place < size; place++) {
-    const next = massTo(place + 0.5)
+    const next = massTo(place + 0.5 - center)
     density[place] = (density[place] ?? 0) + (weight * (next - reached)) / mass
     reached = next
   }

@@ -174,7 +174,7 @@ function pointDensities({ means, widths }: Normals): AddPoint {
     for (let k = 0; k < sums.length; k++) {
       const factor = factors[k] ?? 0
       const square = ((at - (means[k] ?? 0)) * factor) ** 2
-      // What the bend of the density adds within a step: h^2 (z^2 - 1) / 24, h being the step and z the point in widths.
+      // How the density bends within a step: h^2 (z^2 - 1) / 24, h being the step and z the distance in widths.
       const bend = ((step * factor) ** 2 * (2 * square - 1)) / 12
       sums[k] = (sums[k] ?? 0) + logStep + bend - square
     }

@@ -10,7 +10,7 @@
 export const LOG_SQRT_TWO_PI = 0.9189385332046728
 const SQRT_PI = 1.772453850905516
 const SQRT_HALF_PI = 1.2533141373155003
-/** Up to here Newton's method has never needed more than 8 steps; the rest is for numbers that are none. */
+/** Newton's method converges in a handful of steps; this ends it for numbers that are none. */
 const NEWTON_STEPS_MAX = 50
 /** Of an interval narrower than this the mass is its middle's density: ends subtracted would leave no digits. */
 const NARROW = 1 / 64

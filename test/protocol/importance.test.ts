@@ -71,6 +71,35 @@ t.test('equal losses set nothing apart: all shares are 0', async t => {
   )
 })
 
+t.test('golden: with a condition, logarithmic integers and few steps, as in Optuna 5.0', async t => {
+  const space: Space = [
+    { kind: 'numeric', name: 'lr', low: 1e-4, high: 0.1, isLog: true },
+    { kind: 'numeric', name: 'rank', low: 1, high: 64, step: 1, isLog: true },
+    { kind: 'numeric', name: 'warmup', low: 0, high: 0.3, step: 0.1, isLog: false },
+    { kind: 'categorical', name: 'optimizer', choices: ['adam', 'sgd'] },
+    {
+      kind: 'numeric',
+      name: 'momentum',
+      low: 0,
+      high: 1,
+      isLog: false,
+      when: { parameter: 'optimizer', values: ['sgd'] }
+    }
+  ]
+  const trials = Array.from({ length: 60 }, (_, i): Observation => {
+    const [at, rank, warmup, momentum] = [((7 * i) % 60) / 59, 1 + ((13 * i) % 64), (i % 4) / 10, ((11 * i) % 60) / 59]
+    const common = { lr: 1e-4 * 1000 ** at, rank, warmup, optimizer: i % 2 ? 'sgd' : 'adam' }
+    const loss = (at - 0.6) ** 2 + 0.01 * rank + (i % 2 ? 0.4 * (momentum - 0.9) ** 2 - 0.1 : 0)
+    return { state: 'complete', parameters: i % 2 ? { ...common, momentum } : common, loss }
+  })
+  const golden = [
+    0.0032362070705429504, 0.018355357197235123, 0.0004156841412997786, 0.0002938775510198207, 0.005170222838433892
+  ]
+  for (const [d, raw] of rawImportances(space, trials).entries()) {
+    t.ok(Math.abs(raw - (golden[d] ?? 0)) < 1e-12, `${space[d]?.name}: ${raw}`)
+  }
+})
+
 t.test('a parameter that is not always there counts where it is, with logarithmic integers and few steps', async t => {
   const space: Space = [
     { kind: 'categorical', name: 'optimizer', choices: ['adam', 'sgd'] },
