@@ -1,0 +1,160 @@
+/**
+ * Gaussian process search: the next trial by what all trials so far say about the space.
+ *
+ * Owns the order of the steps, and which trials count. Made for 20 to some 300 trials and up to about 15 dimensions. What
+ * it computes is recorded by the claimer, never recomputed for agreement.
+ * Invariant: equal trials and equal draws give an equal proposal; nothing is kept between two.
+ */
+import type { Parameters } from '../../sweep-spec.js'
+import type { Draw, Observation, Propose } from '../dimension.js'
+import { type Acquisition, both, chanceToFit, expectedImprovement } from './acquisition.js'
+import { fantasies } from './fantasies.js'
+import { type Data, fit } from './fit.js'
+import type { Vector } from './linear.js'
+import { lossOf, standardised } from './losses.js'
+import { maximise } from './maximise.js'
+import { type Embedding, embeddingOf } from './point.js'
+import { posteriorOf } from './posterior.js'
+import { spreadPoint } from './startup.js'
+import { streamOf } from './stream.js'
+
+export interface GaussianProcessOptions {
+  /** True of a configuration that is not to be proposed again, besides those of the observations. */
+  readonly isTaken?: (parameters: Parameters) => boolean
+}
+
+/** Trials that ended before anything is learned from them, and losses among them. */
+const STARTUP_TRIALS = 8
+const STARTUP_LOSSES = 3
+/** A proposal's cost grows with the cube of the points: with more of them the best and the latest stand for all. */
+const POINTS_MAX = 300
+/** What a fit's cost grows with: it is repeated some 40 times. */
+const FIT_POINTS_MAX = 80
+/** Series of what the running trials may come to. */
+const FANTASIES = 6
+/** Best trials near which is looked. */
+const NEAR = 5
+
+interface Seen {
+  readonly point: Vector
+  readonly observation: Observation
+}
+
+interface Measured extends Seen {
+  readonly value: number
+}
+
+/**
+ * Returns a search that proposes where the expected improvement is largest; at first, where nothing was tried.
+ *
+ * Never repeats an observation's configuration while it finds another. Observations with values outside the space are
+ * passed over. Takes one draw. Running trials count by what they may come to; infeasible ones by where they are.
+ * Errors: none, for any space and observations of their shapes.
+ */
+export function createGaussianProcess({ isTaken = () => false }: GaussianProcessOptions = {}): Propose {
+  return (space, observations, draw) => {
+    const embedding = embeddingOf(space)
+    const seen = observations.flatMap((observation): Seen[] => {
+      const point = embedding.pointOf(observation.parameters)
+      return point ? [{ point, observation }] : []
+    })
+    const tried = new Set(seen.map(({ point }) => point.join()))
+    const isFree = (point: Vector) => !tried.has(point.join()) && !isTaken(embedding.parametersOf(point))
+    const random = streamOf(draw)
+    const isEarly = seen.filter(hasEnded).length < STARTUP_TRIALS || seen.filter(hasLoss).length < STARTUP_LOSSES
+    const next = isEarly ? undefined : mostPromising(embedding, seen, { draw: random, isFree })
+    const others = seen.map(({ point }) => point)
+    return embedding.parametersOf(next ?? spreadPoint(embedding, others, { draw: random, isFree }))
+  }
+}
+
+interface Chance {
+  readonly draw: Draw
+  isFree(point: Vector): boolean
+}
+
+function mostPromising(embedding: Embedding, seen: readonly Seen[], { draw, isFree }: Chance): Vector | undefined {
+  const measured = measuredOf(seen)
+  const best = bestFirst(measured.filter(({ observation }) => observation.state === 'complete'))
+  const leaders = best.length > 0 ? best : bestFirst(measured)
+  const pending = seen.filter(({ observation }) => observation.state === 'running').map(({ point }) => point)
+  const gain = improvementOn(leaders, { data: dataOf(embedding, measured), pending, draw })
+  const fits = fitting(embedding, seen)
+  const near = leaders.slice(0, NEAR).map(({ point }) => point)
+  return maximise(embedding, fits ? both(gain, fits) : gain, { draw, near, isFree })?.point
+}
+
+function improvementOn(
+  leaders: readonly Seen[],
+  { data, pending, draw }: { data: Data; pending: readonly Vector[]; draw: Draw }
+): Acquisition {
+  const hyperparameters = fit(thinned(data))
+  const series = fantasies(data, hyperparameters, { pending, count: FANTASIES, draw })
+  const posterior = posteriorOf({ ...data, points: [...data.points, ...pending] }, hyperparameters, series)
+  // Not the lowest loss seen: that one was lucky, and would be hard to improve on.
+  const expected = leaders.map(({ point }) => posterior.predict(point).means)
+  const bests = Float64Array.from(series, (_, s) => Math.min(...expected.map(means => means[s] as number)))
+  return expectedImprovement(posterior, bests)
+}
+
+/** Returns the chance to fit; undefined while everything did. */
+function fitting(embedding: Embedding, seen: readonly Seen[]): Acquisition | undefined {
+  const didFit = seen.filter(each => hasEnded(each) && each.observation.state !== 'infeasible')
+  const didNot = seen.filter(({ observation }) => observation.state === 'infeasible')
+  if (didNot.length === 0) return undefined
+  const latest = (some: readonly Seen[], value: number) => some.slice(-POINTS_MAX / 2).map(each => ({ ...each, value }))
+  const data = dataOf(embedding, [...latest(didNot, -1), ...latest(didFit, 1)])
+  const hyperparameters = fit(thinned(data))
+  return chanceToFit(posteriorOf(data, hyperparameters, [data.values]), hyperparameters.noise)
+}
+
+function hasEnded({ observation }: Seen): boolean {
+  return observation.state !== 'running'
+}
+
+function hasLoss({ observation }: Seen): boolean {
+  return lossOf(observation) !== undefined
+}
+
+/** Returns what is learned from, in the order of the trials: all of it, or the best half and the latest of the others. */
+function measuredOf(seen: readonly Seen[]): Measured[] {
+  const values = standardised(seen.map(({ observation }) => observation))
+  const measured = seen.flatMap((each, i) => {
+    const value = values[i]
+    return value === undefined ? [] : [{ ...each, value }]
+  })
+  if (measured.length <= POINTS_MAX) return measured
+  const best = new Set(bestFirst(measured).slice(0, POINTS_MAX / 2))
+  const latest = new Set(measured.filter(each => !best.has(each)).slice(-POINTS_MAX / 2))
+  return measured.filter(each => best.has(each) || latest.has(each))
+}
+
+/** Equal values stay in the order of the trials. */
+function bestFirst(measured: readonly Measured[]): Measured[] {
+  return [...measured].sort((a, b) => a.value - b.value)
+}
+
+function dataOf({ axes }: Embedding, measured: readonly Pick<Measured, 'point' | 'value'>[]): Data {
+  return {
+    comparisons: axes.map(({ comparison }) => comparison),
+    points: measured.map(({ point }) => point),
+    values: Float64Array.from(measured, ({ value }) => value)
+  }
+}
+
+/** Returns what a fit looks at: all, or the lowest half and an even selection of the others by their rank. */
+function thinned(data: Data): Data {
+  const { points, values } = data
+  if (points.length <= FIT_POINTS_MAX) return data
+  const ranked = [...values.keys()].sort((a, b) => (values[a] as number) - (values[b] as number))
+  const half = FIT_POINTS_MAX / 2
+  const stride = (ranked.length - half) / half
+  const chosen = Array.from({ length: FIT_POINTS_MAX }, (_, i) => {
+    return ranked[i < half ? i : half + Math.floor((i - half) * stride)] as number
+  })
+  return {
+    ...data,
+    points: chosen.map(i => points[i] as Vector),
+    values: Float64Array.from(chosen, i => values[i] as number)
+  }
+}
