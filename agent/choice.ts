@@ -6,14 +6,17 @@
  */
 import {
   type Device,
+  demandFor,
   demandOf,
   environmentFailures,
   fitOfTrial,
   isUnderstood,
+  isUnproposed,
   LIMITS,
   neededBytes,
   type Pool,
   parametersOf,
+  proposalFor,
   type Standing,
   type Sweep
 } from '#protocol'
@@ -63,29 +66,38 @@ export function fits({ pool, local, device, isShared, taken }: Choice, sweep: Sw
   return fitOfTrial(pool, sweep, trial, device).fits
 }
 
-/** Returns the step that claims a trial for the device: its next attempt (C2). */
-export function claim(choice: Choice, sweep: Sweep, trial: number, kind?: 'backup'): Step & { do: 'claim' } {
+/**
+ * Returns the step that claims a trial for the device: its next attempt (C2). Nothing when the trial is to be proposed,
+ * and there is nothing left that the device has room for.
+ */
+export function claim(
+  choice: Choice,
+  sweep: Sweep,
+  trial: number,
+  kind?: 'backup'
+): (Step & { do: 'claim' }) | undefined {
+  const { pool, local, device, nowMs } = choice
+  const isNew = isUnproposed(sweep, trial)
+  const parameters = isNew
+    ? proposalFor(pool, sweep, { trial, machine: local.machine, device })
+    : parametersOf(sweep, trial)
+  if (!parameters) return undefined
   const attempt = nextAttempt(sweep.trials.get(trial)?.standing)
   const about = { sweep: sweep.id, trial, attempt }
-  const device = choice.device.id
   const backup = kind === 'backup' ? { backup: true as const } : {}
-  const demand = demandOf(choice.pool, sweep, trial, choice.device)
+  const demand = isNew ? demandFor(pool, sweep, parameters, device) : demandOf(pool, sweep, trial, device)
   const promise = demand.basis === 'unknown' ? {} : { promisedBytes: neededBytes(demand) }
   const charge: Charge = {
     ...about,
     id: attemptId(sweep.id, trial, attempt),
-    device,
+    device: device.id,
     phase: 'claiming',
-    sinceMs: choice.nowMs,
+    sinceMs: nowMs,
     resume: false,
     ...promise,
     ...backup
   }
-  return {
-    do: 'claim',
-    charge,
-    draft: { kind: 'trial-claimed', ...about, device, parameters: parametersOf(sweep, trial), ...backup }
-  }
+  return { do: 'claim', charge, draft: { kind: 'trial-claimed', ...about, device: device.id, parameters, ...backup } }
 }
 
 function nextAttempt(standing: Standing | undefined): number {

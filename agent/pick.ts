@@ -5,7 +5,7 @@
  * of about one size machines that hear each other and know the same take different ones, for each trial has one first
  * machine.
  */
-import { demandOf, fitOfTrial, freshTrials, LIMITS, rankOf, reopenedTrials, type Sweep } from '#protocol'
+import { demandOf, fitOfTrial, freshTrials, isUnproposed, LIMITS, rankOf, reopenedTrials, type Sweep } from '#protocol'
 import { type Choice, fits, rivalsFor } from './choice.js'
 import { trialId } from './local.js'
 
@@ -65,7 +65,10 @@ function compare(a: Candidate, b: Candidate): number {
 /** Who could take a trial, too: machines with a device that it fits. Equal needs are looked up once. */
 function eligibleAmong(choice: Choice, sweep: Sweep, others: readonly string[]): (trial: number) => readonly string[] {
   const byNeed = new Map<string, readonly string[]>()
+  const everybodyElse = [...choice.pool.machines.keys()].filter(machine => machine !== choice.local.machine)
   return trial => {
+    // Machines that do not hear each other would propose two trials for one index: each has indexes of its own.
+    if (isUnproposed(sweep, trial)) return everybodyElse
     const { bytes } = demandOf(choice.pool, sweep, trial, choice.device)
     const need = `${bytes} ${sweep.trials.get(trial)?.standing.tooSmallBytes ?? 0}`
     const known = byNeed.get(need)

@@ -16,6 +16,7 @@ import {
   parametersOf,
   type Submission,
   type Sweep,
+  sameParameters,
   settleMs,
   sweepStateOf,
   sweepsInOrder
@@ -157,9 +158,12 @@ function beginningOf(
   const { trials, submission } = sweep
   const trial = trials.get(charge.trial)
   const found = trial && checkpointOf(trial)
+  const saved = found && trial?.attempts.get(found.attempt)?.claims.get(found.machine)
   // An attempt that goes on after a restart has its own. Of a sweep that is not approved nothing at all is fetched.
   if (charge.resume || !found || !submission || !isApproved(local, submission)) return 'anew'
   if (!isTrusted(pool, local, submission, found.machine)) return 'anew'
+  // Machines that did not hear each other may each have proposed this trial: another one's checkpoint is no help.
+  if (!saved || !sameParameters(saved.parameters, parametersOf(sweep, charge.trial))) return 'anew'
   const state = local.bundles.get(charge.id)
   if (state === 'ready') return 'checkpoint'
   const isLate = nowMs - charge.sinceMs >= LIMITS.checkpointFetchMs
@@ -264,13 +268,12 @@ function forgotten(sweep: Sweep, local: Local): { sweep: string; trial: number; 
 
 /** Picks a trial for an idle device: an open one (C1), else a silent machine's (C6), else a slow one (C11). */
 function choose(choice: Choice): (Step & { do: 'claim' }) | undefined {
-  for (const sweep of choice.sweeps) {
-    const trial = bestOpenTrial(choice, sweep)
-    if (trial !== undefined) return claim(choice, sweep, trial)
-  }
-  for (const sweep of choice.sweeps) {
-    const trial = abandonedTrial(choice, sweep)
-    if (trial !== undefined) return claim(choice, sweep, trial)
+  for (const pickFrom of [bestOpenTrial, abandonedTrial]) {
+    for (const sweep of choice.sweeps) {
+      const trial = pickFrom(choice, sweep)
+      const step = trial === undefined ? undefined : claim(choice, sweep, trial)
+      if (step) return step
+    }
   }
   const slow = slowestWorthBacking(choice)
   return slow && claim(choice, slow.sweep, slow.trial, 'backup')

@@ -31,6 +31,7 @@ export {
 } from './pool/membership.js'
 export * from './pool/pool.js'
 export * from './presence.js'
+export * from './proposal.js'
 export * from './records/bulk.js'
 export * from './records/codec.js'
 export * from './records/record.js'

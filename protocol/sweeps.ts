@@ -69,7 +69,7 @@ function startableIn(sweep: Sweep, phase: Phase): number[] {
  * search, whose cost grows with the index: any member can claim the highest one.
  */
 function isStartable({ spec }: Submission, search: Search, index: number): boolean {
-  if (spec.onDuplicate !== 'reuse') return index < search.trials
+  if (spec.onDuplicate !== 'reuse' || search.proposer) return search.has(index)
   const trial = search.trialAt(index)
   return trial !== undefined && trial.duplicateOf === undefined
 }

@@ -6,9 +6,11 @@
  * Asking again costs a look at each trial of the program, and the rest only for those that changed.
  */
 
+import { canonicalJson } from '../hash.js'
 import type { Pool, Result, Standing, Submission, Sweep } from '../pool/pool.js'
 import type { OomKind, ResultClass } from '../records/record.js'
-import { approvalOf, parametersOf } from '../searches.js'
+import { approvalOf, isUnproposed, parametersOf, searchOf } from '../searches.js'
+import type { Parameters, SweepSpec } from '../sweep-spec.js'
 import type { Vendor } from '../vendors.js'
 import { type Demand, predict } from './demand.js'
 import { effectOf } from './effects.js'
@@ -90,19 +92,37 @@ export function demandOf(
   const observations = observationsOf(pool, sweep, device.vendor === 'cpu' ? 'cpu' : 'gpu')
   const kept = demands.get(observations) ?? new Map<string, Demand>()
   demands.set(observations, kept)
-  const key = `${sweep.id} ${index} ${device.model}`
+  // Of an index that is to be proposed another trial may come.
+  const isAddressed = searchOf(sweep.submission).proposer === undefined
+  const parameters = isAddressed ? undefined : parametersOf(sweep, index)
+  const key = `${sweep.id} ${parameters ? canonicalJson(parameters) : index} ${device.model}`
   const known = kept.get(key)
   if (known) return known
-  const { requires } = sweep.submission.spec
-  const parameters = parametersOf(sweep, index)
-  const demand = predict(parameters, observations, {
+  if (isUnproposed(sweep, index)) return undemanded(sweep.submission.spec)
+  const demand = demandFor(pool, sweep, parameters ?? parametersOf(sweep, index), device)
+  kept.set(key, demand)
+  return demand
+}
+
+/** Of a trial that is to be proposed only what its sweep declares is known: whoever proposes it sees to the rest. */
+function undemanded({ requires }: SweepSpec): Demand {
+  return predict({}, [], { declaredBytes: requires?.memoryBytes })
+}
+
+/** Returns the same for parameters that no trial has yet. */
+export function demandFor(
+  pool: Pool,
+  sweep: Sweep,
+  parameters: Parameters,
+  device: { readonly vendor: Vendor; readonly model: string }
+): Demand {
+  const { requires } = sweep.submission?.spec ?? {}
+  return predict(parameters, observationsOf(pool, sweep, device.vendor === 'cpu' ? 'cpu' : 'gpu'), {
     effects: requires?.memoryEffects,
     declaredBytes: requires?.memoryBytes,
     formulaBytes: requires?.model && estimateBytes(requires.model, parameters),
     model: device.model
   })
-  kept.set(key, demand)
-  return demand
 }
 
 /**

@@ -69,7 +69,7 @@ export type Draw = () => number
 export type Propose = (space: Space, observations: readonly Observation[], draw: Draw) => Parameters
 
 /** True where a dimension is there beside the other values. */
-export function isPresent({ when }: Pick<Dimension, 'when'>, parameters: Parameters): boolean {
+export function isPresent({ when }: { readonly when?: Condition | undefined }, parameters: Parameters): boolean {
   if (!when) return true
   return Object.hasOwn(parameters, when.parameter) && when.values.includes(parameters[when.parameter] ?? null)
 }

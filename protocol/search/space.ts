@@ -153,7 +153,7 @@ function quantised(range: Quantised, value: number): number {
   const { first, last } = steps(range)
   // A q far below what a double resolves quantises nothing.
   if (!isCountable(first, last)) return clamp(range, value)
-  return asWritten(clamp({ min: first, max: last }, Math.round(value / range.q)) * range.q)
+  return multiple(clamp({ min: first, max: last }, Math.round(value / range.q)), range.q)
 }
 
 /** Where there are no ends, the value alone says whether a double tells its multiples apart. */
@@ -165,7 +165,12 @@ function nearestMultiple(range: Range, q: number, value: number): number {
 function multiples(range: Quantised): Axis | undefined {
   const { first, last } = steps(range)
   if (!isCountable(first, last)) return undefined
-  return { count: last - first + 1, at: position => asWritten((first + position) * range.q) }
+  return { count: last - first + 1, at: position => multiple(first + position, range.q) }
+}
+
+/** Rounding away from 0 must not leave what a record may hold. */
+function multiple(times: number, q: number): number {
+  return clamp(ANY, asWritten(times * q))
 }
 
 function isCountable(first: number, last: number): boolean {

@@ -191,6 +191,16 @@ t.test('a value is finite and keeps to its range; a quantised one is a multiple 
   )
 })
 
+t.test('a multiple of q beyond what a record may hold is its end', async t => {
+  const parameter = {
+    distribution: 'q_uniform',
+    min: -9.999828255418545e149,
+    max: 0,
+    q: 3.4348916291691005e145
+  } as const
+  t.same([valueAt(parameter, 0), randomAxis(parameter)?.at(0)], [-LIMITS.rangeMax, -LIMITS.rangeMax])
+})
+
 t.test("values follow W&B's laws", async t => {
   const drawn = (parameter: Parameter, us: number[]) => us.map(u => valueAt(parameter, u))
   t.same(drawn({ distribution: 'int_uniform', min: 1, max: 4 }, [0, 0.24, 0.25, 0.99]), [1, 1, 2, 4])

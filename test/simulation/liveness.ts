@@ -91,11 +91,22 @@ function openTrials(pool: Pool, sweep: Sweep, living: readonly Living[], scenari
     const trial = sweep.trials.get(index)
     const { phase, attempt, held, tooSmallBytes = 0 } = trial?.standing ?? {}
     if (isOver(sweep, index) || isUnplaceable(pool, sweep, index)) return []
+    if (held && endsElsewhere({ sweep: sweep.id, index, holder: held.holder }, living, scenario)) return []
     const canTrain = living.some(each => isEligible(each, { sweep: sweep.id, index, tooSmallBytes }))
     const who = held && scenario.machines.find(machine => machine.key === held.holder)
     const by = held ? ` held by ${who?.name} as ${held.attempt}` : ''
     return canTrain ? [`${index} (${phase ?? 'never claimed'}, attempt ${attempt ?? 0}${by})`] : []
   })
+}
+
+/** Whoever holds a trial takes it for done, by a liar's result that need not have come to everybody. */
+function endsElsewhere(
+  { sweep, index, holder }: { readonly sweep: string; readonly index: number; readonly holder: string },
+  living: readonly Living[],
+  scenario: Scenario
+): boolean {
+  const there = living.find(({ machine }) => machine.key === holder)
+  return liarsIn(scenario).size > 0 && isOver(there?.machine.pool()?.sweeps.get(sweep), index)
 }
 
 function isOver(sweep: Sweep | undefined, index: number): boolean {
