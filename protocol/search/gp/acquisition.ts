@@ -1,8 +1,8 @@
 /**
  * Acquisition: how much a trial promises.
  *
- * Owns the expected improvement and the chance that a trial ends with a loss at all. What it computes is recorded by the
- * claimer, never recomputed for agreement.
+ * Owns the expected improvement and the chance that a trial ends with a loss at all.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  */
 import type { Vector } from './linear.js'
 import { logCdf, logImprovement } from './normal.js'
@@ -51,25 +51,30 @@ export function expectedImprovement(posterior: Posterior, bests: Vector): Acquis
   }
 }
 
+/** A trial that does not fit tells little and costs a start: more than one that brings no gain. */
+const CAUTION = 2
+
 /**
- * Returns the logarithm of the chance that a trial fits.
+ * Returns `CAUTION` times the logarithm of the chance that trials of a point fit more often than not.
  *
+ * Without the noise of single trials: it would blur the edge, and a loss that promises ever more beyond it would be
+ * followed there again and again.
  * @param posterior  Of one series: 1 where a trial fitted, -1 where it did not.
  * Source: least-squares classification (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 6.5).
  */
-export function chanceToFit(posterior: Posterior, noise: number): Acquisition {
+export function chanceToFit(posterior: Posterior): Acquisition {
   return point => {
     const { means, variance, slopes } = posterior.predict(point)
     const mean = means[0] as number
-    const deviation = Math.sqrt(variance + noise)
+    const deviation = Math.sqrt(variance)
     const { log, slope } = logCdf(mean / deviation)
     return {
-      value: log,
+      value: CAUTION * log,
       gradient() {
         const by = slopes()
         const byVariance = (-0.5 * mean) / deviation ** 3
         return (by.means[0] as Vector).map(
-          (meanSlope, d) => slope * (meanSlope / deviation + byVariance * (by.variance[d] as number))
+          (meanSlope, d) => CAUTION * slope * (meanSlope / deviation + byVariance * (by.variance[d] as number))
         )
       }
     }

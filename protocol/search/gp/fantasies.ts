@@ -1,8 +1,8 @@
 /**
  * Fantasies: what trials that are still running may come to.
  *
- * Owns draws from the posterior at several points at once. What it computes is recorded by the claimer, never recomputed
- * for agreement.
+ * Owns draws from the posterior at several points at once.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  */
 
 import { invariant } from '../../invariant.js'

@@ -1,8 +1,8 @@
 /**
  * Fit: the hyperparameters that explain some losses best.
  *
- * Owns the likelihood, its slopes and what is believed beforehand. What it computes is recorded by the claimer, never
- * recomputed for agreement.
+ * Owns the likelihood, its slopes and what is believed beforehand.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: a function of the points and values alone, so that nothing must be kept between two proposals.
  */
 import { type Comparison, type Hyperparameters, matern, squaredDifference } from './kernel.js'
@@ -39,7 +39,7 @@ export function fit(data: Data): Hyperparameters {
   return hyperparametersOf(x, dimensions)
 }
 
-/** Returns the negative logarithm of the posterior density, and its slopes by the logarithms of weights, amplitude and noise. */
+/** Returns the negative logarithm of the posterior density, with slopes by the logarithms of the hyperparameters. */
 export function negativeLogPosterior(data: Data, hyperparameters: Hyperparameters): Sloped {
   return lossOf(data, pairsOf(data), hyperparameters)
 }

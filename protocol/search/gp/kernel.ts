@@ -1,8 +1,8 @@
 /**
  * Kernel: how alike two configurations are expected to do.
  *
- * Owns Matérn 5/2 with one weight for each dimension. What it computes is recorded by the claimer, never recomputed
- * for agreement.
+ * Owns Matérn 5/2 with one weight for each dimension.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: with any weights ≥ 0 the matrix of any points is positive semi-definite, since a point is a place in a
  * Euclidean space: a category is a corner of a simplex.
  */

@@ -1,9 +1,9 @@
 /**
  * Losses: what trials came to, on the scale that the Gaussian process learns from.
  *
- * Owns what becomes of the worst: a learning rate just below the one that diverges may give a loss of 1000, and must not
- * make all others look alike. What it computes with logarithms is recorded by the claimer, never recomputed for
- * agreement.
+ * Owns what becomes of the worst: a learning rate just below the one that diverges may give a loss of 1000, and must
+ * not make all others look alike.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: finite, and in the order of the losses up to ties at either end; of mean 0 and variance 1, unless all are
  * equal.
  */
@@ -21,8 +21,9 @@ const TENTH_BY_QUARTER = 1.9
  * Returns the standardised loss of each observation, lower being better; undefined for what tells nothing of losses:
  * running and infeasible trials, and numbers that are none.
  *
- * Up to the median losses keep their distances, above it logarithms of them. A stopped trial counts as its last loss, yet
- * as no better than the median of the complete ones: it was stopped for being worse. A diverged one counts as the worst.
+ * Up to the median losses keep their distances, above it logarithms of them. A stopped trial counts as its last loss,
+ * yet as no better than the median of the complete ones: it was stopped for being worse. A diverged one counts as the
+ * worst.
  */
 export function standardised(observations: readonly Observation[]): (number | undefined)[] {
   const complete = observations.flatMap(each => (each.state === 'complete' ? (lossOf(each) ?? []) : []))

@@ -49,7 +49,10 @@ export function minimise(
       curvature = undefined
       continue
     }
-    curvature = updated(curvature, difference(next.x, x), difference(next.gradient, gradient))
+    const moved = difference(next.x, x)
+    // The slope of a coordinate that stands still changes too, yet says nothing of the way that is open.
+    const bent = difference(next.gradient, gradient).map((change, i) => (moved[i] === 0 ? 0 : change))
+    curvature = updated(curvature, moved, bent)
     const gain = value - next.value
     x = next.x
     value = next.value

@@ -1,15 +1,16 @@
 /**
  * Normal distribution: its tails, in logarithms, with their slopes.
  *
- * Owns these functions of one number. What they compute is recorded by the claimer, never recomputed for agreement.
+ * Owns these functions of one number.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: finite for every finite z, down to where z² overflows.
  */
 
 const LOG_ROOT_TWO_PI = 0.9189385332046727
 /** Below -TAIL the continued fraction is used, above it the series: both are exact to a few last bits there. */
 const TAIL = 2
-/** Enough for an error below 1e-16 at z = -TAIL; fewer would do further out. */
-const FRACTION_TERMS = 60
+/** Enough for the last digits at z = -TAIL; fewer do further out. */
+const FRACTION_TERMS = 120
 const SERIES_TERMS = 40
 
 /** A logarithm and what it changes by. */

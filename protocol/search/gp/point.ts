@@ -1,10 +1,10 @@
 /**
  * Points: a configuration as the place that the Gaussian process sees.
  *
- * Owns the way there and back. What it computes with logarithms is recorded by the claimer, never recomputed for
- * agreement.
- * A coordinate lies from 0 to 1, on the natural scale of its dimension; of a category it is its index. Where a dimension
- * is absent it has a fixed coordinate, so that two absences are alike, and the distance to any other value is finite.
+ * Owns the way there and back. A coordinate lies from 0 to 1, on the natural scale of its dimension; of a category it
+ * is its index. Where a dimension is absent it has a fixed coordinate, so that two absences are alike, and the
+ * distance to any other value is finite.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: the values of a point lie in the space, on its steps, and exactly those that are present are there.
  */
 import type { Parameters, ParameterValue } from '../../sweep-spec.js'

@@ -1,8 +1,8 @@
 /**
  * Posterior: what the losses seen say about a configuration that was not tried.
  *
- * Owns the exact Gaussian process for given hyperparameters. What it computes is recorded by the claimer, never
- * recomputed for agreement.
+ * Owns the exact Gaussian process for given hyperparameters.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  */
 import { invariant } from '../../invariant.js'
 import type { Data } from './fit.js'

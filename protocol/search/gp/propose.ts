@@ -1,8 +1,8 @@
 /**
  * Gaussian process search: the next trial by what all trials so far say about the space.
  *
- * Owns the order of the steps, and which trials count. Made for 20 to some 300 trials and up to about 15 dimensions. What
- * it computes is recorded by the claimer, never recomputed for agreement.
+ * Owns the order of the steps, and which trials count. Made for 20 to some 300 trials and up to about 15 dimensions.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: equal trials and equal draws give an equal proposal; nothing is kept between two.
  */
 import type { Parameters } from '../../sweep-spec.js'
@@ -104,8 +104,7 @@ function fitting(embedding: Embedding, seen: readonly Seen[]): Acquisition | und
   if (didNot.length === 0) return undefined
   const latest = (some: readonly Seen[], value: number) => some.slice(-POINTS_MAX / 2).map(each => ({ ...each, value }))
   const data = dataOf(embedding, [...latest(didNot, -1), ...latest(didFit, 1)])
-  const hyperparameters = fit(thinned(data))
-  return chanceToFit(posteriorOf(data, hyperparameters, [data.values]), hyperparameters.noise)
+  return chanceToFit(posteriorOf(data, fit(thinned(data)), [data.values]))
 }
 
 function hasEnded({ observation }: Seen): boolean {
@@ -116,7 +115,7 @@ function hasLoss({ observation }: Seen): boolean {
   return lossOf(observation) !== undefined
 }
 
-/** Returns what is learned from, in the order of the trials: all of it, or the best half and the latest of the others. */
+/** Returns what is learned from, in the order of the trials: all, or the best half and the latest of the others. */
 function measuredOf(seen: readonly Seen[]): Measured[] {
   const values = standardised(seen.map(({ observation }) => observation))
   const measured = seen.flatMap((each, i) => {

@@ -9,11 +9,11 @@ import type { Vector } from './linear.js'
 import type { Embedding } from './point.js'
 
 const CANDIDATES = 100
-/** What two categories are apart, squared: the mean of the squared distance of two numbers (1/12), and as much again. */
+/** What two categories are apart, squared: twice the mean of two numbers, which is 1/12. */
 const CATEGORY_APART = 1 / 6
 
 /**
- * Returns a point far from all others; any point when there are none.
+ * Returns a point far from all others; when there are none, one with its numbers in the middle half of their ranges.
  *
  * Numbers go round, so that 0 lies beside 1: otherwise the furthest places would all be corners.
  * Source: the best-candidate rule (Mitchell, "Spectrally optimal sampling for distribution ray tracing", 1991).
@@ -23,6 +23,7 @@ export function spreadPoint(
   others: readonly Vector[],
   { draw, isFree }: { draw: Draw; isFree: (point: Vector) => boolean }
 ): Vector {
+  if (others.length === 0) return centralPoint(embedding, draw, isFree)
   let furthest = embedding.draw(draw)
   let largest = -1
   for (let candidate = 0; candidate < CANDIDATES; candidate++) {
@@ -34,6 +35,20 @@ export function spreadPoint(
     furthest = point
   }
   return furthest
+}
+
+/** Who gives a range thinks of its middle. Not of one point: machines that begin apart would all try that one. */
+function centralPoint(embedding: Embedding, draw: Draw, isFree: (point: Vector) => boolean): Vector {
+  for (let candidate = 0; candidate < CANDIDATES; candidate++) {
+    const coordinates = embedding.draw(draw).map((coordinate, d) => {
+      return embedding.axes[d]?.comparison === 'equality' ? coordinate : 0.25 + coordinate / 2
+    })
+    const point = embedding.settled(coordinates)
+    if (isFree(point)) return point
+  }
+  // All that is free may lie outside the middle.
+  const points = Array.from({ length: CANDIDATES }, () => embedding.draw(draw))
+  return points.find(isFree) ?? embedding.draw(draw)
 }
 
 function roundDistance({ axes }: Embedding, a: Vector, b: Vector): number {

@@ -1,8 +1,8 @@
 /**
  * Stream: many quick numbers from one draw.
  *
- * Owns chance for candidates, of which a proposal needs thousands: a draw that is handed in may be a hash. What it
- * computes with logarithms is recorded by the claimer, never recomputed for agreement.
+ * Owns chance for candidates, of which a proposal needs thousands: a draw that is handed in may be a hash.
+ * What it computes is recorded by the claimer, never recomputed for agreement.
  */
 import type { Draw } from '../dimension.js'
 
