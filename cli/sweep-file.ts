@@ -27,6 +27,14 @@ export interface ReadSweep {
   readonly source: string
 }
 
+/** A file's text with everything that is wrong with it; without errors there is a sweep. */
+export interface ExaminedSweep {
+  readonly spec: SweepSpec | undefined
+  readonly errors: readonly SweepIssue[]
+  readonly warnings: readonly SweepIssue[]
+  readonly source: string
+}
+
 /**
  * Returns the sweep in a file's text.
  *
@@ -35,6 +43,13 @@ export interface ReadSweep {
  * Errors:          `SWEEP_INVALID`, whose message lists every problem with its place.
  */
 export function readSweepText(text: string, fileName: string): ReadSweep {
+  const { spec, errors, warnings, source } = examineSweepText(text, fileName)
+  if (spec === undefined) throw invalidFile(errors, fileName, source)
+  return { spec, warnings, source }
+}
+
+/** Returns the same, or the problems as data. Errors: `SWEEP_INVALID` for what is too large to be a sweep file. */
+export function examineSweepText(text: string, fileName: string): ExaminedSweep {
   const bytes = new TextEncoder().encode(text).length
   if (bytes > LIMITS.sweepFileBytes) {
     const limit = formatBytes(LIMITS.sweepFileBytes)
@@ -50,8 +65,8 @@ export function readSweepText(text: string, fileName: string): ReadSweep {
   const source = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
   const issues = createIssues()
   const spec = readSpec(openYaml(source), { source, fileName }, issues)
-  if (spec === undefined || issues.errors.length > 0) throw invalidFile(issues.errors, fileName, source)
-  return { spec, warnings: inFileOrder(issues.warnings), source }
+  const [errors, warnings] = [inFileOrder(issues.errors), inFileOrder(issues.warnings)]
+  return { spec: errors.length > 0 ? undefined : spec, errors, warnings, source }
 }
 
 function readSpec(yaml: YamlFile, origin: { source: string; fileName: string }, issues: Issues): SweepSpec | undefined {

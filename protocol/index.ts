@@ -5,6 +5,7 @@
  */
 export * from './bundle.js'
 export * from './claims.js'
+export * from './configuration.js'
 export * from './control.js'
 export * from './errors.js'
 export * from './hash.js'

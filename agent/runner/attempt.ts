@@ -4,7 +4,7 @@
  * Owns the order of things: prepare, start, listen, end, clear, judge. Decides nothing that `judge` can decide.
  * Invariant: `exit` resolves exactly once, whatever fails on the way, and only after the process tree is gone.
  */
-import { type Bulk, type BulkPlace, type Bundle, LIMITS, PoolError } from '#protocol'
+import { type Bulk, type BulkPlace, type Bundle, configurationOf, LIMITS, PoolError, valuesOf } from '#protocol'
 import type { AttemptSpec, Exit, Report, StopReason } from '../ports.js'
 import { type Changes, createChanges } from './changes.js'
 import { expandCommand } from './command.js'
@@ -142,8 +142,9 @@ async function run(state: State): Promise<RunEnd> {
   if (state.reason !== undefined) return {}
   const bundle = context.bundleFolder(attempt.bundleDigest)
   const checkpoint = attempt.checkpoint === undefined ? undefined : context.bundleFolder(attempt.checkpoint)
-  const { parameters, resume } = attempt
-  await prepareWorkspace(workspace, { bundle, parameters, resume, ...(checkpoint ? { checkpoint } : {}) })
+  const configuration = configurationOf(attempt.spec, attempt.parameters)
+  const { resume } = attempt
+  await prepareWorkspace(workspace, { bundle, configuration, resume, ...(checkpoint ? { checkpoint } : {}) })
   if (attempt.resume) await recall(state)
   const allowed = allowedOf(process.env)
   const environment = programEnvironment(allowed, workspace, attempt)
@@ -258,7 +259,8 @@ async function commandOf({ attempt, workspace }: State, environment: Environment
   const { spec, parameters, seed } = attempt
   return expandCommand(spec.command, {
     ...(spec.program === undefined ? {} : { program: spec.program }),
-    parameters,
+    parameters: valuesOf(spec, parameters),
+    configuration: configurationOf(spec, parameters),
     parametersFile: workspace.parameters,
     checkpoint: workspace.checkpoint,
     seed,

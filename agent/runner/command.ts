@@ -5,13 +5,16 @@
  * whatever a parameter's value holds.
  * Source: W&B's sweep documentation, "Command macros".
  */
-import { nearest, type Parameters, type ParameterValue, PoolError } from '#protocol'
+import { type Configuration, type Json, nearest, PoolError } from '#protocol'
 import { type Environment, pythonText } from './environment.js'
 
 /** What the macros stand for on this machine. Paths are absolute. */
 export interface CommandContext {
   readonly program?: string
-  readonly parameters: Parameters
+  /** By full name, each as the value that the program gets. */
+  readonly parameters: Configuration
+  /** The same with maps where they are nested. */
+  readonly configuration: Configuration
   readonly parametersFile: string
   readonly checkpoint: string
   readonly seed: number
@@ -22,7 +25,7 @@ export interface CommandContext {
   readonly isWindows: boolean
 }
 
-type Writer = (name: string, value: ParameterValue) => readonly string[]
+type Writer = (name: string, value: Json) => readonly string[]
 
 /** Macros that stand for several arguments, one parameter after the other. */
 const LISTS: Readonly<Record<string, Writer>> = {
@@ -74,7 +77,7 @@ function textOf(macro: string, key: string, of: string | undefined, context: Com
       if (context.program === undefined) throw invalid(`The command uses ${macro}, but the sweep names no program.`)
       return context.program
     case 'args_json':
-      return JSON.stringify(context.parameters)
+      return JSON.stringify(context.configuration)
     case 'args_json_file':
       return context.parametersFile
     case 'checkpoint':
@@ -122,6 +125,6 @@ function invalid(message: string, word = '', known: readonly string[] = []): Poo
 }
 
 /** Hydra's grammar calls nothing `null`; it would take `None` for a text. */
-function hydraText(value: ParameterValue): string {
+function hydraText(value: Json): string {
   return value === null ? 'null' : pythonText(value)
 }

@@ -5,13 +5,14 @@
  * parameters and assets. Pure. A friend's program must not find its host's keys: what is not listed does not pass, and
  * what is named like a secret does not pass even when it is listed.
  */
-import type { ParameterValue } from '#protocol'
+import { type Json, valuesOf } from '#protocol'
 import type { AttemptSpec } from '../ports.js'
+import { type WandbPaths, wandbVariables } from './wandb.js'
 
 export type Environment = Readonly<Record<string, string>>
 
 /** Where a program finds its files; absolute paths. */
-export interface ProgramPaths {
+export interface ProgramPaths extends WandbPaths {
   readonly parameters: string
   readonly metrics: string
   readonly checkpoint: string
@@ -68,7 +69,6 @@ export function allowedOf(agent: Readonly<Record<string, string | undefined>>): 
 /** Makes output come at once, plain, and stay on this machine. */
 const HABITS: Environment = {
   PYTHONUNBUFFERED: '1',
-  WANDB_MODE: 'offline',
   TQDM_MININTERVAL: '5',
   TERM: 'dumb',
   NO_COLOR: '1',
@@ -84,7 +84,8 @@ export function programEnvironment(allowed: Environment, paths: ProgramPaths, at
   return {
     ...allowed,
     ...HABITS,
-    ...variables('PARAM', Object.entries(attempt.parameters)),
+    ...wandbVariables(paths, attempt),
+    ...variables('PARAM', Object.entries(valuesOf(attempt.spec, attempt.parameters))),
     ...variables('ASSET', Object.entries(attempt.assets ?? {})),
     HYPERSWEEP: '1',
     HYPERSWEEP_ATTEMPT_ID: attempt.id,
@@ -101,13 +102,26 @@ export function programEnvironment(allowed: Environment, paths: ProgramPaths, at
 }
 
 /** Returns a value as Python prints it. A number's shortest form reads back as exactly the same number. */
-export function pythonText(value: ParameterValue): string {
-  if (value === null) return 'None'
-  if (typeof value === 'boolean') return value ? 'True' : 'False'
-  return String(value)
+export function pythonText(value: Json): string {
+  return typeof value === 'string' ? value : pythonLiteral(value)
 }
 
-function variables(kind: 'PARAM' | 'ASSET', values: readonly (readonly [string, ParameterValue])[]): Environment {
+/** Inside a list or a map Python puts texts in quotes. */
+function pythonLiteral(value: Json): string {
+  if (value === null) return 'None'
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  if (typeof value === 'string') return `'${value.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`
+  if (typeof value === 'number') return String(value)
+  if (isList(value)) return `[${value.map(pythonLiteral).join(', ')}]`
+  const entries = Object.entries(value).map(([name, each]) => `${pythonLiteral(name)}: ${pythonLiteral(each)}`)
+  return `{${entries.join(', ')}}`
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+function variables(kind: 'PARAM' | 'ASSET', values: readonly (readonly [string, Json])[]): Environment {
   const nameOf = (name: string) => `HYPERSWEEP_${kind}_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
   return Object.fromEntries(values.map(([name, value]) => [nameOf(name), pythonText(value)]))
 }

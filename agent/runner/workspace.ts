@@ -1,12 +1,13 @@
 /**
  * Workspace: the folder of one attempt.
  *
- * Owns the layout `<folder>/<id>/{work, checkpoint, parameters.json, metrics.jsonl, output.log}`: makes it, clears
- * it, and forgets the oldest. `work` is always a fresh copy of the bundle, never a link to it: the program may write.
+ * Owns the layout `<folder>/<id>/{work, checkpoint, parameters.json, metrics.jsonl, output.log}` and
+ * W&B's files beside them: makes it, clears it, and forgets the oldest. `work` is always a fresh copy of the bundle, never a link to it: the program may write.
  */
 import { chmod, constants, cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Parameters } from '#protocol'
+import type { Configuration } from '#protocol'
+import { wandbText } from './wandb.js'
 
 /** Attempts whose output and checkpoint are kept on this machine: some days of work to look back on. */
 const ATTEMPTS_KEPT = 200
@@ -19,6 +20,10 @@ export interface Workspace {
   readonly parameters: string
   readonly metrics: string
   readonly output: string
+  /** The parameters once more, as W&B's library reads them. */
+  readonly wandbParameters: string
+  /** W&B's library makes a folder `wandb` in it, which stays as long as the output does. */
+  readonly wandbFolder: string
 }
 
 /** Returns the paths of an attempt's workspace, absolute. */
@@ -30,7 +35,9 @@ export function workspaceOf(folder: string, id: string): Workspace {
     checkpoint: join(root, 'checkpoint'),
     parameters: join(root, 'parameters.json'),
     metrics: join(root, 'metrics.jsonl'),
-    output: join(root, 'output.log')
+    output: join(root, 'output.log'),
+    wandbParameters: join(root, 'wandb-parameters.yaml'),
+    wandbFolder: root
   }
 }
 
@@ -44,15 +51,16 @@ export function workspaceOf(folder: string, id: string): Workspace {
  */
 export async function prepareWorkspace(
   workspace: Workspace,
-  options: { bundle: string; parameters: Parameters; resume: boolean; checkpoint?: string }
+  options: { bundle: string; configuration: Configuration; resume: boolean; checkpoint?: string }
 ): Promise<void> {
-  const { bundle, parameters, resume, checkpoint } = options
+  const { bundle, configuration, resume, checkpoint } = options
   await removeTree(resume && checkpoint === undefined ? workspace.work : workspace.root)
   if (checkpoint !== undefined) await move(checkpoint, workspace.checkpoint)
   await mkdir(workspace.checkpoint, { recursive: true })
   await cp(bundle, workspace.work, { recursive: true, mode: constants.COPYFILE_FICLONE })
   await makeWritable(workspace.work)
-  await writeFile(workspace.parameters, `${JSON.stringify(parameters, null, 2)}\n`)
+  await writeFile(workspace.parameters, `${JSON.stringify(configuration, null, 2)}\n`)
+  await writeFile(workspace.wandbParameters, wandbText(configuration))
 }
 
 /** Removes the copy of the bundle and what the program wrote into it; output and checkpoint stay. */

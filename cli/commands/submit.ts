@@ -3,22 +3,21 @@
  *
  * What can be seen wrong from here is told before the agent is asked: every problem of the file, and a missing program.
  */
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { didYouMean, LIMITS, type LocalSweepView, PoolError, type SweepSpec } from '#protocol'
+import { dirname, resolve } from 'node:path'
+import type { LocalSweepView } from '#protocol'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { withAgent } from '../client.js'
+import { drawDryRun, sweepCheckOf } from '../screens/check-screen.js'
 import { searchText } from '../screens/sweep-screen.js'
 import { readSweepText } from '../sweep-file.js'
+import { findProgram, readSweepFile } from '../sweep-folder.js'
 import { describeIssue } from '../sweep-issues.js'
 import { plural, shortId } from '../terminal/format.js'
 import { watchSweep } from './watch.js'
 
-/** Files that a message names; more are no help. */
-const FILES_SHOWN_MAX = 8
-
 export interface SubmitFlags extends CommonFlags {
   readonly watch?: boolean
+  readonly dryRun?: boolean
 }
 
 export async function submit(this: Cli, flags: SubmitFlags, file: string): Promise<void> {
@@ -28,6 +27,11 @@ export async function submit(this: Cli, flags: SubmitFlags, file: string): Promi
   const { spec, warnings, source } = readSweepText(await readSweepFile(file), path)
   for (const warning of warnings) this.say(`warning: ${describeIssue(warning, file, source)}`)
   await findProgram(spec, folder)
+  if (flags.dryRun) {
+    present(this, flags, { ...sweepCheckOf(spec, warnings), folder, spec }, drawDryRun)
+    if (!flags.json) this.next(`hypersweep submit ${file}`, 'start it')
+    return
+  }
   await withAgent(this, flags, async ask => {
     const view = await ask({ method: 'submit', spec, folder })
     present(this, flags, view, drawSubmitted)
@@ -42,68 +46,4 @@ function drawSubmitted(view: LocalSweepView): string {
     `Submitted ${view.name} (${shortId(view.sweep)}): ${plural(view.trials.total, 'trial')}, ${searchText(view)}; ` +
     `${plural(bundle.files, 'file')}, digest ${shortId(bundle.digest)}.`
   )
-}
-
-/** `file`: as it was typed, so that a suggestion can be typed like it. */
-async function readSweepFile(file: string): Promise<string> {
-  const path = resolve(file)
-  try {
-    // A wrong path may name a data set: what is too large to be a sweep file is not read.
-    if ((await stat(path)).size > LIMITS.sweepFileBytes) throw new Error('it is too large to be a sweep file')
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    if (codeOf(cause) === 'EISDIR') throw folderGiven(file, await filesIn(path, isYaml), cause)
-    const near = await filesIn(dirname(path), isYaml)
-    const why = codeOf(cause) === 'ENOENT' ? 'there is none' : String(cause instanceof Error ? cause.message : cause)
-    throw new PoolError('SWEEP_INVALID', `The sweep file ${path} cannot be read: ${why}.`, {
-      hint: near.length > 0 ? `In that folder: ${listed(near)}.` : 'An example is in docs/examples of this package.',
-      cause
-    })
-  }
-}
-
-function folderGiven(folder: string, files: readonly string[], cause: unknown): PoolError {
-  const [first] = files
-  const best = files.includes('sweep.yaml') ? 'sweep.yaml' : first
-  return new PoolError('SWEEP_INVALID', `${folder} is a folder, not a sweep file.`, {
-    hint:
-      best === undefined
-        ? 'It has no sweep file. An example is in docs/examples of this package.'
-        : `Did you mean ${join(folder, best)}?`,
-    cause
-  })
-}
-
-/** Errors: `SWEEP_INVALID` when the program is not in the folder that would travel. */
-async function findProgram({ program }: SweepSpec, folder: string): Promise<void> {
-  if (program === undefined) return
-  const found = await stat(join(folder, program)).catch(() => undefined)
-  if (found?.isFile()) return
-  const near = await filesIn(join(folder, dirname(program)), () => true)
-  throw new PoolError(
-    'SWEEP_INVALID',
-    `The program "${program}" is not a file in ${folder}.${didYouMean(basename(program), near)}`,
-    {
-      hint: near.length > 0 ? `There is: ${listed(near)}.` : 'Put the program beside the sweep file.'
-    }
-  )
-}
-
-async function filesIn(folder: string, isShown: (name: string) => boolean): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
-  const names = entries.filter(entry => entry.isFile() && isShown(entry.name)).map(entry => entry.name)
-  return names.sort()
-}
-
-function listed(names: readonly string[]): string {
-  const rest = names.length - FILES_SHOWN_MAX
-  return `${names.slice(0, FILES_SHOWN_MAX).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
-}
-
-function isYaml(name: string): boolean {
-  return /\.ya?ml$/i.test(name)
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

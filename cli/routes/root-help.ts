@@ -31,6 +31,7 @@ THIS MACHINE
   demo       See all of it at work, without friends
 
 SWEEPS
+  check      Check a sweep file, and show what it would run
   submit     Start a sweep from its file
   approve    Let this machine run a friend's sweep
   watch      A live screen of the pool and a sweep

@@ -4,6 +4,7 @@
 import { buildCommand, buildRouteMap } from '@stricli/core'
 import type { Cli, CommonFlags } from '../cli.js'
 import type { ApproveFlags } from '../commands/approve.js'
+import type { CheckFlags } from '../commands/check.js'
 import type { SubmitFlags } from '../commands/submit.js'
 import type { StopFlags } from '../commands/sweep.js'
 import type { WatchFlags } from '../commands/watch.js'
@@ -16,12 +17,37 @@ const oneSweep = { kind: 'tuple', parameters: [sweepArgument] } as const
 const maybeSweep = { kind: 'tuple', parameters: [{ ...sweepArgument, optional: true }] } as const
 const oneTrial = { kind: 'tuple', parameters: [sweepArgument, trialArgument] } as const
 
+const check = buildCommand<CheckFlags, [string?], Cli>({
+  loader: async () => (await import('../commands/check.js')).check,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      schema: { kind: 'boolean', optional: true, withNegated: false, brief: 'Print the JSON Schema for editors' }
+    },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml', optional: true }]
+    }
+  },
+  docs: {
+    brief: 'Check a sweep file, and show what it would run',
+    customUsage: [
+      { input: 'sweep.yaml', brief: 'The parameters, the first trials, and all that is wrong' },
+      { input: '--schema > sweep.schema.json', brief: 'For the editor: checks and completes sweep files' }
+    ],
+    fullDescription:
+      'Reads a sweep file and shows its parameters, how trials are chosen, how many there are and the first of them. ' +
+      'Every problem is told with line and column, status 2. Nothing is sent anywhere.'
+  }
+})
+
 const submit = buildCommand<SubmitFlags, [string], Cli>({
   loader: async () => (await import('../commands/submit.js')).submit,
   parameters: {
     flags: {
       ...commonFlags,
-      watch: { kind: 'boolean', optional: true, withNegated: false, brief: 'Watch it until it is done' }
+      watch: { kind: 'boolean', optional: true, withNegated: false, brief: 'Watch it until it is done' },
+      dryRun: { kind: 'boolean', optional: true, withNegated: false, brief: 'Do all but submit it; needs no agent' }
     },
     aliases: { w: 'watch' },
     positional: { kind: 'tuple', parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml' }] }
@@ -160,6 +186,7 @@ const trialLogs = buildCommand<CommonFlags, [string, number], Cli>({
 })
 
 export const sweepRoutes = {
+  check,
   submit,
   approve,
   watch,

@@ -4,6 +4,7 @@
 import t from 'tap'
 import { type CommandContext, expandCommand } from '../../agent/runner/command.js'
 import { allowedOf, programEnvironment } from '../../agent/runner/environment.js'
+import { wandbText } from '../../agent/runner/wandb.js'
 import { sweepSpec } from '../helpers/records.js'
 
 /** A macro as a sweep file has it; written so that it is not taken for a template. */
@@ -12,6 +13,7 @@ const macro = (name: string) => `$\{${name}}`
 const CONTEXT: CommandContext = {
   program: 'train.py',
   parameters: { lr: 1e-7, flag: false, on: true, name: 'a b', none: null },
+  configuration: { lr: 1e-7, flag: false, on: true, name: 'a b', none: null },
   parametersFile: '/a/parameters.json',
   checkpoint: '/a/checkpoint',
   seed: 5,
@@ -88,8 +90,28 @@ t.test('only what is listed passes to a program, and never a secret', async t =>
   t.same(allowedOf({ ...passed, ...others, TMP: undefined }), passed)
 })
 
+t.test(
+  'nested parameters are told as maps where a map is read, and by their full names on the command line',
+  async t => {
+    const nested = { parameters: { 'model.lr': 0.1 }, configuration: { model: { lr: 0.1 } } }
+    t.same(expand(['x', macro('args_json'), macro('args')], nested), ['x', '{"model":{"lr":0.1}}', '--model.lr=0.1'])
+    const lists = { parameters: { sizes: [64, 'a b', null, { it: "it's" }] } }
+    t.same(expand(['x', macro('args')], lists), ['x', `--sizes=[64, 'a b', None, {'it': 'it\\'s'}]`])
+  }
+)
+
+t.test('a variable named by a sweep is one that its program sees anyway, never another of the machine', async t => {
+  const environment = allowedOf({ HOME: '/home/kim', WANDB_API_KEY: 'secret', AWS_PROFILE: 'work' })
+  t.same(expand(['x', macro('envvar:HOME')], { environment }), ['x', '/home/kim'])
+  for (const name of ['WANDB_API_KEY', 'AWS_PROFILE'])
+    t.throws(() => expand(['x', macro(`envvar:${name}`)], { environment }), { code: 'NOT_FOUND' })
+})
+
 t.test('a program finds its parameters and the assets of its sweep by name', async t => {
-  const paths = { parameters: '/a/parameters.json', metrics: '/a/metrics.jsonl', checkpoint: '/a/checkpoint' }
+  const paths = {
+    ...{ parameters: '/a/parameters.json', metrics: '/a/metrics.jsonl', checkpoint: '/a/checkpoint' },
+    ...{ wandbParameters: '/a/wandb-parameters.yaml', wandbFolder: '/a' }
+  }
   const attempt = {
     ...{ id: 's-0-1', sweep: 's', trial: 0, attempt: 1, seed: 5, bundleDigest: 'd', device: 'gpu0', resume: false },
     spec: sweepSpec(),
@@ -98,5 +120,23 @@ t.test('a program finds its parameters and the assets of its sweep by name', asy
   }
   const found = programEnvironment({}, paths, { ...attempt, assets: { 'llama-3-8b': '/models/llama' } })
   t.match(found, { HYPERSWEEP_PARAM_MODEL_LR: '0.5', HYPERSWEEP_ASSET_LLAMA_3_8B: '/models/llama' })
+  t.match(found, { WANDB_MODE: 'offline', WANDB_DIR: '/a', WANDB_RUN_ID: 's-0-1', WANDB_SWEEP_ID: 's' })
+  t.equal(found['WANDB_SWEEP_PARAM_PATH'], '/a/wandb-parameters.yaml')
   t.notMatch(Object.keys(programEnvironment({}, paths, attempt)).join(), 'ASSET')
+})
+
+t.test("parameters are written for W&B's library as Python's YAML reads them", async t => {
+  const written = wandbText({
+    lr: 1e-7,
+    big: 1e21,
+    on: true,
+    none: null,
+    text: 'a\u0085: "b"',
+    model: { sizes: [1, 2.5] }
+  })
+  const lines = ['lr', 'big', 'on', 'none', 'text', 'model'].map(name => `"${name}":`)
+  t.ok(written.startsWith('wandb_version: 1\n'))
+  for (const line of lines) t.ok(written.includes(`\n${line}\n  value: `), line)
+  for (const value of ['1.0e-7', '1.0e+21', 'true', 'null', '"a\\u0085: \\"b\\""', '{"sizes": [1, 2.5]}'])
+    t.ok(written.includes(`  value: ${value}\n`), value)
 })

@@ -188,7 +188,8 @@ t.test('a program sees its parameters, its paths and its device, and none of the
     'checkpoint',
     'metrics.jsonl',
     'output.log',
-    'parameters.json'
+    'parameters.json',
+    'wandb-parameters.yaml'
   ])
 })
 
