@@ -4,7 +4,6 @@
  * Owns the rule that every sweep has an end: W&B's go on until somebody stops them, on friends' machines none should.
  */
 import { combinations, distinctConfigurations, LIMITS, type SweepSpec } from '#protocol'
-import type { Draft } from './sweep-draft.js'
 import { optional, readDuration, readNumber } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import type { Field } from './yaml-places.js'
@@ -15,6 +14,9 @@ const HOUR_S = 3600
 const YEAR_MS = 365 * 24 * HOUR_S * 1000
 
 type Fields = ReadonlyMap<string, Field>
+type Parts = 'method' | 'parameters' | 'runCap' | 'onDuplicate' | 'budget'
+/** What could be read of a sweep's size. */
+type Draft = { readonly [Key in Parts]?: SweepSpec[Key] | undefined }
 
 /** Returns what a sweep may use; nothing where nothing is said of it. */
 export function readBudget(fields: Fields, issues: Issues): SweepSpec['budget'] {
@@ -23,6 +25,7 @@ export function readBudget(fields: Fields, issues: Issues): SweepSpec['budget'] 
   const field = fields.get('gpu_hours')
   if (field && hours !== undefined && !(hours * HOUR_S >= 1 && hours <= LIMITS.rangeMax / HOUR_S)) {
     issues.error(field, `expected hours, such as 12 or 0.5, got ${field.token}.`)
+    return undefined
   }
   if (hours === undefined && wallMs === undefined) return undefined
   return {

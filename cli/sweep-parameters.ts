@@ -1,8 +1,8 @@
 /**
  * Parameters of a sweep file: from a map, with maps inside it, to one flat list of names.
  *
- * Owns names, nesting and conditions. What is nested is named with dots; the names that stood for maps are kept, so that
- * the program gets its maps back.
+ * Owns names, nesting and conditions. What is nested is named with dots; the names that stood for maps are kept, so
+ * that the program gets its maps back.
  */
 import {
   canonicalJson,

@@ -24,25 +24,27 @@ type Ranges = SweepSpec['parameters']
 export function readConstraints(field: Field, parameters: Ranges | undefined, issues: Issues): string[] | undefined {
   const items = readItems(field, LIMITS.constraintsPerSweep, '"batch * accumulation <= 64"', issues)
   if (items === undefined) return undefined
-  for (const item of items) checkConstraint(item, parameters, issues)
-  return items.map(item => item.token)
+  const before = issues.errors.length
+  const constraints = items.map(item => readConstraint(item, parameters, issues))
+  return issues.errors.length > before ? undefined : constraints
 }
 
-function checkConstraint(field: Field, parameters: Ranges | undefined, issues: Issues): void {
+function readConstraint(field: Field, parameters: Ranges | undefined, issues: Issues): string {
   if (typeof field.value !== 'string') {
     issues.error(field, `expected a rule such as "batch * accumulation <= 64", got ${shown(field)}.`)
-    return
+    return ''
   }
   const parsed = parseExpression(field.value)
   if ('problem' in parsed) {
     issues.error(placeIn(field, parsed.column), `${parsed.problem} (column ${parsed.column} of the rule).`)
-    return
+    return ''
   }
   for (const { name, column } of parameters ? namesIn(parsed.expression) : []) {
     if (Object.hasOwn(parameters ?? {}, name)) continue
     const guess = didYouMean(name, Object.keys(parameters ?? {}))
     issues.error(placeIn(field, column), `no parameter is named "${name}".${guess}`)
   }
+  return field.value
 }
 
 /** Only text on one line, as it is written, has its columns where they are counted. */

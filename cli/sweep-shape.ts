@@ -1,8 +1,8 @@
 /**
  * The shape of a sweep file: its keys, what each may hold, and a sentence on each.
  *
- * Owns the names that the readers know and the JSON Schema that editors check and complete by: both come from here. What
- * a schema cannot say, the readers check, with better words.
+ * Owns the names that the readers know and the JSON Schema that editors check and complete by: both come from here.
+ * What a schema cannot say, the readers check, with better words.
  */
 
 import { z } from 'zod'

@@ -6,7 +6,6 @@
  */
 import type { Configuration, Json } from '#protocol'
 import type { AttemptSpec } from '../ports.js'
-import type { Environment } from './environment.js'
 
 /** Where W&B's library finds a trial's parameters, and where it writes; absolute paths. */
 export interface WandbPaths {
@@ -15,7 +14,7 @@ export interface WandbPaths {
 }
 
 /** Returns the variables that make W&B's library take the trial's parameters and stay offline. */
-export function wandbVariables(paths: WandbPaths, attempt: Pick<AttemptSpec, 'id' | 'sweep'>): Environment {
+export function wandbVariables(paths: WandbPaths, attempt: Pick<AttemptSpec, 'id' | 'sweep'>): Record<string, string> {
   return {
     WANDB_MODE: 'offline',
     // Reports of its own errors would be sent in spite of it.

@@ -1,7 +1,8 @@
 /**
  * Quantiles: the values below which a share of a normal or a beta distribution lies.
  *
- * Owns numerics alone. What it computes with `exp` and `log` is recorded by the claimer, never recomputed for agreement.
+ * Owns numerics alone. What it computes with `exp` and `log` is recorded by the claimer, never recomputed for
+ * agreement.
  * Invariant: every result is finite.
  */
 

@@ -31,6 +31,7 @@ import {
   type Writer
 } from './records.js'
 
+const LION = { parameter: 'optimizer', values: ['lion', 7] }
 const PARAMETERS: Readonly<Record<string, Parameter>> = {
   batch_size: { distribution: 'int_uniform', min: 8, max: 64 },
   data: { distribution: 'constant', value: 'wiki' },
@@ -38,7 +39,19 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   dropout: { distribution: 'uniform', min: 0, max: 0.5 },
   optimizer: { distribution: 'categorical', values: ['adam', 'lion', null, true, 7] },
   rate: { distribution: 'log_uniform_values', min: 1e-5, max: 1e-2 },
-  warmup: { distribution: 'q_log_uniform_values', min: 10, max: 1000, q: 10 }
+  warmup: { distribution: 'q_log_uniform_values', min: 10, max: 1000, q: 10 },
+  'weights.activation': {
+    distribution: 'categorical_w_probabilities',
+    values: ['relu', 'gelu'],
+    probabilities: [1, 3]
+  },
+  'weights.beta': { distribution: 'beta', a: 2, b: 5 },
+  'weights.gain': { distribution: 'log_normal', mu: 0, sigma: 0.5 },
+  'weights.keep': { distribution: 'q_beta', a: 5, b: 1, q: 0.05 },
+  'weights.layers': { distribution: 'categorical', values: ['[64,64]', '[128]'], encoding: 'json' },
+  'weights.mean': { distribution: 'normal', mu: 0, sigma: 1 },
+  'weights.momentum': { distribution: 'q_normal', mu: 1, sigma: 1, q: 0.5, when: LION },
+  'weights.width': { distribution: 'q_log_normal', mu: 5, sigma: 1, q: 8 }
 }
 
 /** A sweep with every field that a spec can have. */
@@ -48,8 +61,14 @@ const FULL_SPEC = {
     description: 'Every field.',
     program: 'train.py',
     method: 'random',
-    metric: { name: 'eval/loss', goal: 'maximize', summary: 'best' },
+    metric: { name: 'eval/loss', goal: 'maximize', summary: 'best', target: 0.99 },
     parameters: PARAMETERS,
+    nested: ['weights'],
+    stopping: { rule: 'hyperband', eta: 3, bands: [3, 9], strict: false, unit: 'reports', warmUpSteps: 2 },
+    constraints: ['batch_size * decay <= 32 or optimizer in ["adam", null]'],
+    trials: [{ batch_size: 8, data: 'wiki' }],
+    seeds: 2,
+    budget: { gpuSeconds: 36_000, wallSeconds: 7200 },
     runCap: 20,
     onDuplicate: 'reuse',
     timeLimitMs: 60_000,
