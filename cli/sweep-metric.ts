@@ -1,7 +1,7 @@
 /**
  * The metric of a sweep file: the objective, which way, and the value at which the sweep ends.
  */
-import { GOALS, SUMMARIES, type SweepSpec } from '#protocol'
+import { GOALS, keySchema, LIMITS, SUMMARIES, type SweepSpec } from '#protocol'
 import { optional, readChoice, readMap, readNumber, readText, shown } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import { metricShape } from './sweep-shape.js'
@@ -28,10 +28,21 @@ export function readMetric(field: Field, issues: Issues): SweepSpec['metric'] | 
     if (text !== undefined) issues.warn({ path: ignored.path, place }, text)
   }
   if (!fields.has('name')) issues.error({ path: [...field.path, 'name'], place: field.place }, 'missing.')
-  const name = optional(fields, 'name', each => readText(each, issues))
+  const name = optional(fields, 'name', each => readName(each, issues))
   const goal = optional(fields, 'goal', each => readChoice(each, GOALS, issues), 'minimize')
   const summary = optional(fields, 'summary', each => readChoice(each, SUMMARIES, issues), 'last')
   const target = optional(fields, 'target', each => readNumber(each, issues))
   if (name === undefined || !goal || !summary) return undefined
   return { name, goal, summary, ...(target === undefined ? {} : { target }) }
+}
+
+/** W&B takes any name; reports have `_` for what a name may not hold, so the objective has it too. */
+function readName(field: Field, issues: Issues): string | undefined {
+  const name = readText(field, issues)
+  if (name === undefined || keySchema.safeParse(name).success) return name
+  const safe = name.slice(0, LIMITS.keyChars).replace(/[^A-Za-z0-9_./-]/g, '_')
+  const reported = /^[A-Za-z_]/.test(safe) ? safe : `_${safe}`.slice(0, LIMITS.keyChars)
+  if (!keySchema.safeParse(reported).success) return name
+  issues.warn(field, `called "${reported}" here, as in the program's reports.`)
+  return reported
 }

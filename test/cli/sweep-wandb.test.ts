@@ -111,6 +111,8 @@ t.test("W&B's other keys are taken, or told of and left alone", async t => {
   const spec = specOf({ method: 'bayes', metric: '{ name: acc, goal: maximize, target: 0.9 }' })
   t.equal(spec.method, 'auto')
   t.same(spec.metric, { name: 'acc', goal: 'maximize', summary: 'last', target: 0.9 })
+  t.equal(specOf({ metric: '{ name: Val Loss@1 }' }).metric.name, 'Val_Loss_1')
+  t.match(warnings(sweep({ metric: '{ name: 2nd loss }' })), [/4:17 metric\.name: called "_2nd_loss" here/])
   const others = { project: 'p', entity: 'e', apiVersion: 'x', kind: 'sweep', controller: '{ type: local }' }
   const told = warnings(
     sweep({ ...others, job: 'j', image_uri: 'i', metric: '{ name: l, impute: worst, impute_while_running: latest }' })
