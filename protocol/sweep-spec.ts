@@ -147,6 +147,11 @@ export const recordedSpecSchema: z.ZodType<SweepSpec> = sweepSpecSchema
       path: ['runCap']
     }
   )
+  .refine(
+    ({ parameters, trials = [] }) =>
+      trials.every(trial => Object.keys(trial).every(name => Object.hasOwn(parameters, name))),
+    { message: 'a trial names a parameter that there is not', path: ['trials'] }
+  )
 
 /** True when this release knows every field: else it folds the sweep, and leaves its trials to newer agents (L5). */
 export function isUnderstood(spec: SweepSpec): boolean {

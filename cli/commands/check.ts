@@ -1,12 +1,12 @@
 /**
  * `check`: what a sweep file asks for, and everything that is wrong with it. Needs no agent.
  */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { EXIT, PoolError } from '#protocol'
 import { type Cli, type CommonFlags, jsonLine, present } from '../cli.js'
 import { drawCheck, sweepCheckOf } from '../screens/check-screen.js'
 import { examineSweepText } from '../sweep-file.js'
-import { readSweepFile } from '../sweep-folder.js'
+import { findProgram, readSweepFile } from '../sweep-folder.js'
 import { describeIssue, invalidFile } from '../sweep-issues.js'
 import { sweepFileSchema } from '../sweep-shape.js'
 
@@ -26,6 +26,7 @@ export async function check(this: Cli, flags: CheckFlags, file?: string): Promis
     this.out(jsonLine({ isValid: false, problems: errors, warnings }))
     return this.exitWith(EXIT.usage)
   }
+  await findProgram(spec, dirname(resolve(file)))
   if (!flags.json) for (const warning of warnings) this.say(`warning: ${describeIssue(warning, file, source)}`)
   present(this, flags, sweepCheckOf(spec, warnings), drawCheck)
   if (!flags.json) this.next(`hypersweep submit ${file}`, 'start it')

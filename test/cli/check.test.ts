@@ -76,7 +76,7 @@ t.test('check: all kinds of ranges, conditions, budgets and rules are shown', as
     l: { distribution: log_normal }, b: { distribution: beta, a: 2 }, c: { distribution: q_beta, q: 0.1 },
     q: { distribution: q_uniform, min: 0, max: 9, q: 3 }, w: { min: 0.0, max: 1.0, when: { o: [a] } } }`
   const more = { seeds: '3', gpu_hours: '2.5', wall_time: '2h', constraints: '["q > n"]', preset: 'lora' }
-  const folder = t.testdir({ 'sweep.yaml': sweep({ parameters, ...more }) })
+  const folder = t.testdir({ 'sweep.yaml': sweep({ parameters, ...more }), 'train.py': '' })
   const { stdout } = await runCommand(['check', join(folder, 'sweep.yaml')])
   const shown = [
     ['seeds', 'each configuration is trained 3 times'],
@@ -123,9 +123,11 @@ t.test('submit --dry-run says what it would do, and that a program is missing', 
   )
   t.equal(status, EXIT.done)
   const folder = t.testdir({ 'sweep.yaml': sweep() })
-  const missing = await runCommand(['submit', join(folder, 'sweep.yaml'), '--dry-run'])
-  t.match(missing.stderr, /The program "train\.py" is not a file/)
-  t.equal(missing.status, EXIT.usage)
+  for (const command of [['check'], ['submit', '--dry-run']]) {
+    const missing = await runCommand([...command, join(folder, 'sweep.yaml')])
+    t.match(missing.stderr, /The program "train\.py" is not a file/)
+    t.equal(missing.status, EXIT.usage)
+  }
 })
 
 t.test('check --schema prints a JSON Schema with every key that a file may have', async t => {
