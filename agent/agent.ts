@@ -9,6 +9,7 @@ import { approvalOf, type Beat, type Device, type Draft, LIMITS, programSeed, ty
 import { createAnnouncer } from './announcer.js'
 import { beatOf, isNews } from './beat.js'
 import { createDropper } from './dropper.js'
+import { noteReport } from './early.js'
 import {
   attemptId,
   type BundleState,
@@ -106,6 +107,9 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       case 'stop':
         stop(each, now)
         return
+      case 'pass':
+        local.charges.set(each.charge.id, { ...each.charge, judged: each.charge.position ?? 0 })
+        return
       case 'free':
         local.charges.delete(each.charge.id)
         forgetCheckpoint(each.charge)
@@ -143,7 +147,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     // The runner takes what came; what did not come is too late now.
     if (hasCheckpoint) local.bundles.delete(charge.id)
     else forgetCheckpoint(charge)
-    local.charges.set(charge.id, { ...charge, phase: 'running', sinceMs: now })
+    local.charges.set(charge.id, { ...charge, phase: 'running', sinceMs: now, curve: [] })
     ports.note('starts an attempt', { ...about(charge), hasCheckpoint })
     ports.runner.start({
       id: charge.id,
@@ -162,8 +166,9 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     })
   }
 
-  function stop({ charge, reason, graceMs }: Omit<Step & { do: 'stop' }, 'do'>, now: number): void {
-    local.charges.set(charge.id, { ...charge, phase: 'stopping', sinceMs: now, stopReason: reason })
+  function stop({ charge, reason, graceMs, verdict }: Omit<Step & { do: 'stop' }, 'do'>, now: number): void {
+    const why = { stopReason: reason, ...(verdict ? { verdict } : {}) }
+    local.charges.set(charge.id, { ...charge, phase: 'stopping', sinceMs: now, ...why })
     ports.note('stops an attempt', { ...about(charge), reason })
     ports.runner.stop(charge.id, reason, graceMs)
   }
@@ -275,13 +280,9 @@ export function createAgent(ports: Ports, options: AgentOptions) {
       const charge = chargeOf(local, id)
       const sweep = charge && ports.log.pool().sweeps.get(charge.sweep)
       if (!charge || !sweep?.submission) return
-      const value = report.metrics[sweep.submission.spec.metric.name]
-      // The log gets the first report and then each time that the step has doubled: a few records a trial (design, 3).
-      // Twice nothing is nothing: a program that tells step 0 a thousand times has not doubled it.
-      const isLater = charge.loggedStep === undefined || report.step > charge.loggedStep
-      const isRung = value !== undefined && isLater && report.step >= 2 * (charge.loggedStep ?? report.step)
-      local.charges.set(charge.id, { ...charge, latest: report, ...(isRung ? { loggedStep: report.step } : {}) })
-      if (isRung) ports.log.append([{ kind: 'attempt-reported', ...subject(charge), step: report.step, value }])
+      const noted = noteReport(sweep, charge, report)
+      local.charges.set(charge.id, noted.charge)
+      if (noted.drafts.length > 0) ports.log.append(noted.drafts)
       // Peers hear of it at the next tick: a program may report a thousand times a second.
     },
 

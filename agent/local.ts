@@ -13,7 +13,8 @@ import {
   LIMITS,
   machineOf,
   type Pool,
-  type Submission
+  type Submission,
+  type Verdict
 } from '#protocol'
 import { type DeskNews, machineHold, OWNER_DEFAULTS, type OwnerRules, type Pause, type Watched } from './owner.js'
 import type { Report, StopReason } from './ports.js'
@@ -42,7 +43,20 @@ export interface Charge {
   readonly stopReason?: StopReason
   /** The step of the last report that went to the log. */
   readonly loggedStep?: number
+  /** Reports of the objective so far, and the last of them. */
+  readonly reports?: number
+  readonly previous?: { readonly step: number; readonly value: number; readonly count: number }
+  /** What the sweep's rule of early stopping is about: losses by position, as remembered. Grows in place. */
+  readonly curve?: (readonly [position: number, loss: number])[]
+  /** How far it came, the last rung that it reached, and up to where it was judged: in the rule's unit. */
+  readonly position?: number
+  readonly reached?: number
+  readonly judged?: number
+  /** What ended it, where the sweep's rule did. */
+  readonly verdict?: Verdict
 }
+
+export type Curve = NonNullable<Charge['curve']>
 
 /** Another machine, as heard. */
 export interface Peer {

@@ -9,7 +9,9 @@ import {
   claimedTrials,
   type Device,
   fitOfTrial,
+  hasReachedTarget,
   isBackup,
+  isSpent,
   LIMITS,
   machineOf,
   type Pool,
@@ -24,6 +26,7 @@ import {
 import { slowestWorthBacking } from './backup.js'
 import { accepts, type Choice, claim } from './choice.js'
 import { givesWay } from './conflict.js'
+import { isDue, verdictFor } from './early.js'
 import {
   activeMachines,
   attemptId,
@@ -60,7 +63,7 @@ export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
     charges.push(step.charge)
   }
   if (idle.length === 0) return steps
-  const sweeps = running.filter(sweep => accepts(local, sweep))
+  const sweeps = running.filter(sweep => accepts(local, sweep) && !isSpent(pool, sweep))
   for (const device of idle) {
     const taken = new Set(charges.map(charge => charge.id))
     const hasBackup = charges.some(charge => charge.backup)
@@ -114,14 +117,15 @@ function lookForPackages(running: readonly Sweep[], local: Local, nowMs: number)
 function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[] {
   const sweep = pool.sweeps.get(charge.sweep)
   const standing = sweep?.trials.get(charge.trial)?.standing
-  const isOver = sweep?.stop !== undefined
+  const isOver = sweep !== undefined && (sweep.stop !== undefined || hasReachedTarget(pool, sweep))
   if (charge.phase === 'running' && isOver) return [{ do: 'stop', charge, reason: 'sweep-stopped' }]
   const hold = holdOf(local, charge, nowMs)
   if (charge.phase === 'running' && hold?.evicts)
     return [{ do: 'stop', charge, reason: 'owner', graceMs: local.rules.graceMs }]
   if (charge.phase === 'running' && isOverMemory(local, charge)) return [{ do: 'stop', charge, reason: 'over-memory' }]
-  if (charge.phase === 'running')
-    return givesWay(pool, local, charge, nowMs) ? [{ do: 'stop', charge, reason: 'lost-claim' }] : []
+  if (charge.phase === 'running' && givesWay(pool, local, charge, nowMs))
+    return [{ do: 'stop', charge, reason: 'lost-claim' }]
+  if (charge.phase === 'running') return sweep && isDue(sweep, charge) ? judge(sweep, charge) : []
   if (charge.phase === 'stopping' || !sweep?.submission) return []
   const isFolded = sweep.trials.get(charge.trial)?.attempts.get(charge.attempt)?.claims.has(local.machine) ?? false
   if (!isFolded) return []
@@ -144,6 +148,12 @@ function advance(pool: Pool, local: Local, charge: Charge, nowMs: number): Step[
   if (!hasRoomNow(pool, local, sweep, charge)) return giveBack(charge, 'unable')
   const parameters = parametersOf(sweep, charge.trial)
   return [{ do: 'start', charge, submission: sweep.submission, parameters, hasCheckpoint: beginning === 'checkpoint' }]
+}
+
+/** Where the sweep's rule compares attempts, this one stops or goes on. */
+function judge(sweep: Sweep, charge: Charge): Step[] {
+  const verdict = verdictFor(sweep, charge)
+  return [verdict?.stops ? { do: 'stop', charge, reason: 'early', verdict } : { do: 'pass', charge }]
 }
 
 /**

@@ -106,9 +106,13 @@ export interface Exit {
   readonly changed?: readonly string[]
 }
 
-/** `owner`: whoever owns the machine wants the device. `over-memory`: it takes what others there were promised. */
+/**
+ * `early`: the sweep's rule compares it with others. `owner`: whoever owns the machine wants the device. `over-memory`:
+ * it takes what others there were promised.
+ */
 export type StopReason =
   | 'sweep-stopped'
+  | 'early'
   | 'agent-closing'
   | 'lost-claim'
   | 'released'

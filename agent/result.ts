@@ -3,7 +3,17 @@
  *
  * Owns what is left out when it does not fit: a result is never lost because its program talked too much.
  */
-import { canonicalJson, type Device, type Draft, LIMITS, type Parameters, type Place, type Pool } from '#protocol'
+import {
+  canonicalJson,
+  type Device,
+  type Draft,
+  LIMITS,
+  type Parameters,
+  type Place,
+  type Pool,
+  stopOf
+} from '#protocol'
+import { textOf } from './early.js'
 import { type Charge, subject } from './local.js'
 import type { Exit } from './ports.js'
 
@@ -15,6 +25,8 @@ type Finished = Extract<Draft, { kind: 'attempt-finished' }>
 /** Returns the record of an attempt's end, within the limit of a record. */
 export function resultOf(charge: Charge, exit: Exit, parameters: Parameters, device: Device | undefined): Finished {
   const failed = exit.class !== 'complete'
+  const stopped = exit.class === 'stopped' ? charge.verdict : undefined
+  const message = stopped ? textOf(stopped) : exit.message
   return fitted({
     kind: 'attempt-finished',
     ...subject(charge),
@@ -34,7 +46,8 @@ export function resultOf(charge: Charge, exit: Exit, parameters: Parameters, dev
     ...(exit.usage === undefined ? {} : { usage: exit.usage }),
     ...(exit.class === 'oom' ? { oom: oomOf(exit, device) } : {}),
     ...(exit.changed === undefined ? {} : { changed: [...exit.changed] }),
-    ...(exit.message ? { message: exit.message } : {}),
+    ...(stopped ? { stop: stopOf(stopped) } : {}),
+    ...(message ? { message } : {}),
     ...(failed && exit.tail ? { tail: exit.tail } : {}),
     ...(exit.bulk === undefined ? {} : { bulk: exit.bulk })
   })

@@ -1,7 +1,7 @@
 /**
  * Steps: what a plan is made of. Each is an imperative that the agent carries out.
  */
-import type { Bundle, Draft, Parameters, Submission } from '#protocol'
+import type { Bundle, Draft, Parameters, Submission, Verdict } from '#protocol'
 import type { Charge } from './local.js'
 import type { StopReason } from './ports.js'
 
@@ -19,7 +19,16 @@ export type Step =
       /** The checkpoint of whoever gave the trial back is at hand (C7). */
       readonly hasCheckpoint: boolean
     }
-  | { readonly do: 'stop'; readonly charge: Charge; readonly reason: StopReason; readonly graceMs?: number }
+  | {
+      readonly do: 'stop'
+      readonly charge: Charge
+      readonly reason: StopReason
+      readonly graceMs?: number
+      /** What the sweep's rule said, where that is the reason. */
+      readonly verdict?: Verdict
+    }
+  /** The sweep's rule lets an attempt go on. */
+  | { readonly do: 'pass'; readonly charge: Charge }
   /** Give a device back: its claim did not hold, so nothing was trained. */
   | { readonly do: 'free'; readonly charge: Charge }
   | { readonly do: 'append'; readonly draft: Draft }

@@ -42,7 +42,7 @@ export const stoppingSchema = z.discriminatedUnion('rule', [
     .refine(({ lower, upper }) => lower === undefined || upper === undefined || lower < upper, '`lower` is not below'),
   z.strictObject({
     rule: z.literal('plateau'),
-    /** Steps without an improvement by more than `minDelta`. */
+    /** Reports without an improvement by more than `minDelta`. */
     patience: count.min(1),
     minDelta: rangeNumberSchema.min(0).optional(),
     ...common

@@ -5,6 +5,7 @@
  * away at any time.
  */
 import { isFresh } from './claims.js'
+import { hasReachedTarget, isSpent } from './ending.js'
 import { LIMITS } from './limits.js'
 import { observationsOf } from './placement/learned.js'
 import { devicesIn, isHopeless, isUnplaceable } from './placement/place.js'
@@ -78,11 +79,12 @@ function isStartable({ spec }: Submission, search: Search, index: number): boole
 export function sweepStateOf(pool: Pool, sweep: Sweep): SweepState {
   if (!sweep.submission) return 'arriving'
   if (sweep.stop) return 'stopped'
+  if (hasReachedTarget(pool, sweep)) return 'done'
   if (hasFailedFromTheStart(sweep)) return 'failed'
   const isBusy =
     startableIn(sweep, 'claimed').length > 0 ||
-    startableIn(sweep, 'open').some(index => !isUnplaceable(pool, sweep, index)) ||
-    hasHope(pool, sweep)
+    (!isSpent(pool, sweep) &&
+      (startableIn(sweep, 'open').some(index => !isUnplaceable(pool, sweep, index)) || hasHope(pool, sweep)))
   return isBusy ? 'running' : 'done'
 }
 

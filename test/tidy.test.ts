@@ -26,7 +26,8 @@ import { fileAt, filesIn, ROOT, type SourceFile } from './helpers/source-files.j
 const SOURCE = filesIn(['protocol', 'agent', 'cli'], ['.ts'])
 const TESTS = filesIn(['test'], ['.ts'])
 const PAGES = filesIn(['docs', 'README.md'], ['.md', '.yaml', '.py'])
-const CORE_MODULES = 'agent backup beat choice conflict local pick plan ports progress reclaim requirements result step'
+const CORE_MODULES =
+  'agent backup beat choice conflict early local pick plan ports progress reclaim requirements result step'
 const CORE = CORE_MODULES.split(' ').map(name => `agent/${name}.ts`)
 const PURE = SOURCE.filter(({ path }) => path.startsWith('protocol/') || CORE.includes(path))
 /** Folders of whoever works here: the repository's, the one around it, and the home. */

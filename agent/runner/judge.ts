@@ -64,6 +64,8 @@ function stopped(reason: StopReason, ending: Ending): Verdict {
   switch (reason) {
     case 'sweep-stopped':
       return { class: 'stopped', message: 'The sweep was stopped while this attempt ran.' }
+    case 'early':
+      return { class: 'stopped', message: "The sweep's rule stopped this attempt." }
     case 'agent-closing':
       return { class: 'released', message: 'The agent was closed while this attempt ran.' }
     case 'lost-claim':

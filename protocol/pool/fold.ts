@@ -33,7 +33,7 @@ import {
  * Raise it whenever the same records could give another pool, or the shape of the pool changes: a checkpoint that
  * another version made is thrown away, and everything is folded anew (rule F6).
  */
-export const FOLD_VERSION = 3
+export const FOLD_VERSION = 4
 
 /** The standing of every trial that nobody has attempted. */
 const UNTRIED = standingOf('', { index: 0, attempts: new Map() })

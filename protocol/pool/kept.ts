@@ -6,7 +6,7 @@
  */
 import type { Entry, RecordOf } from '../records/record.js'
 import type { Parameters } from '../sweep-spec.js'
-import type { Claim, Place, Pool, Release, Result } from './pool.js'
+import type { Claim, Pool, Release, Report, Result } from './pool.js'
 
 /** Texts that a pool shares at most. Friends have fewer; what a liar makes up beyond them is kept as it comes. */
 const TEXTS_MAX = 10_000
@@ -45,18 +45,15 @@ export function releaseOf(pool: Pool, entry: Entry, record: RecordOf<'trial-rele
 }
 
 /** Returns what stays of a report. */
-export function reportOf(
-  pool: Pool,
-  entry: Entry,
-  record: RecordOf<'attempt-reported'>
-): Place & { readonly value: number } {
+export function reportOf(pool: Pool, entry: Entry, record: RecordOf<'attempt-reported'>): Report {
   return {
     clock: record.clock,
     log: shared(pool, entry.log),
     block: entry.block,
     index: entry.index,
     at: record.at,
-    value: record.value
+    value: record.value,
+    ...(record.count === undefined ? {} : { count: record.count })
   }
 }
 
@@ -71,7 +68,7 @@ export function resultOf(
   record: RecordOf<'attempt-finished'>,
   claimed: Parameters | undefined
 ): Result {
-  const { value, step, message, tail, bulk, device, usage, oom, changed } = record
+  const { value, step, message, tail, bulk, device, usage, oom, changed, stop } = record
   const { id, model, memoryBytes, vendor } = device
   const isAsClaimed = claimed !== undefined && areEqual(claimed, record.parameters)
   return {
@@ -101,7 +98,8 @@ export function resultOf(
     ...(bulk === undefined ? {} : { bulk }),
     ...(usage === undefined ? {} : { usage }),
     ...(oom === undefined ? {} : { oom }),
-    ...(changed === undefined ? {} : { changed })
+    ...(changed === undefined ? {} : { changed }),
+    ...(stop === undefined ? {} : { stop })
   }
 }
 

@@ -124,10 +124,18 @@ export interface Result extends Place {
   readonly oom?: { readonly kind: OomKind; readonly bytes: number }
   /** What the program did otherwise than its parameters say. */
   readonly changed?: readonly string[]
+  /** Why the sweep's rule stopped it. */
+  readonly stop?: NonNullable<RecordOf<'attempt-finished'>['stop']>
   readonly message?: string
   readonly tail?: string
   /** Where the full curve and the end of the output can be fetched. */
   readonly bulk?: BulkPlace
+}
+
+/** The objective's value at a step, and which of the attempt's reports it was, if its author told. */
+export interface Report extends Place {
+  readonly value: number
+  readonly count?: number
 }
 
 /** One attempt: keyed by machine, since two machines may have claimed it without knowing of each other. */
@@ -136,8 +144,8 @@ export interface Attempt {
   readonly claims: Map<string, Claim>
   readonly releases: Map<string, Release>
   readonly results: Map<string, Result>
-  /** Reports by machine, then by step: the objective's value and its record's place. */
-  readonly reports: Map<string, Map<number, Place & { readonly value: number }>>
+  /** Reports by machine, then by step. */
+  readonly reports: Map<string, Map<number, Report>>
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { LIMITS } from '../limits.js'
-import { keySchema, recordedSpecSchema, valueSchema } from '../sweep-spec.js'
+import { keySchema, recordedSpecSchema, STOPPING_UNITS, valueSchema } from '../sweep-spec.js'
 import { VENDORS } from '../vendors.js'
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`))
@@ -97,6 +97,19 @@ const bundleSchema = z.object({
   files: count.max(LIMITS.bundleFiles)
 })
 
+/** What a rule of early stopping said of an attempt, in the rule's unit. */
+const stopSchema = z.object({
+  rule: z.string().max(LIMITS.nameChars),
+  unit: z.enum(STOPPING_UNITS),
+  rung: finite.optional(),
+  value: finite.optional(),
+  threshold: finite.optional(),
+  /** From 1, the best, of so many. */
+  rank: count.optional(),
+  of: count.optional(),
+  bracket: count.optional()
+})
+
 const kinds = {
   'writer-opened': z.object({ kind: z.literal('writer-opened'), ...stamp, ...attestationSchema.shape }),
   'pool-founded': z.object({
@@ -166,7 +179,9 @@ const kinds = {
     ...stamp,
     ...aboutAttempt,
     step: finite,
-    value: finite
+    value: finite,
+    /** Which of its reports of the objective this is, from 1. */
+    count: count.min(1).optional()
   }),
   'attempt-finished': z.object({
     kind: z.literal('attempt-finished'),
@@ -188,6 +203,8 @@ const kinds = {
     oom: z.object({ kind: z.enum(OOM_KINDS), bytes: count }).optional(),
     /** What the program did otherwise than the parameters say, in its own words: another batch size, most often. */
     changed: z.array(z.string().max(LIMITS.changeChars)).max(LIMITS.changesPerResult).optional(),
+    /** For `stopped` by the sweep's rule: what that said. Bounds and values as losses, which are better when lower. */
+    stop: stopSchema.optional(),
     message: z.string().max(LIMITS.messageChars).optional(),
     tail: z.string().max(LIMITS.tailChars).optional(),
     /** Where the full curve and the end of the output stand, for whoever looks at them. */

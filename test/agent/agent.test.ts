@@ -223,6 +223,9 @@ t.test('reports: the log gets the first one and then each time that the step has
   }
   t.equal(logged([0, 0, 0, 0]), 1, 'a step told many times is one step')
   t.equal(logged(range(100).map(n => n + 1)), 7)
+  const late = running()
+  late.a.agent.onReport(late.id(0), report(10))
+  t.equal(late.a.agent.local.charges.get(late.id(0))?.loggedStep, 10, 'the first one, whatever its step')
   a.agent.onReport(id(0), { step: 1000, metrics: { accuracy: 1 }, nonFinite: ['loss'] })
   t.equal(logged([]), 0, 'without the objective there is nothing to compare')
   t.match(a.agent.local.charges.get(id(0))?.latest, { step: 1000 })

@@ -37,6 +37,7 @@ interface Running {
 
 const STOPPED: Readonly<Record<StopReason, Ending>> = {
   'sweep-stopped': { class: 'stopped', message: 'The sweep was stopped.' },
+  early: { class: 'stopped', message: 'The sweep’s rule stopped it.' },
   'agent-closing': { class: 'released', message: 'The agent stops.' },
   'lost-claim': { class: 'released', message: 'Another machine trains it.' },
   released: { class: 'released', message: 'The attempt was given back.' },

@@ -1,0 +1,108 @@
+/**
+ * Early: which reports of a running attempt the log gets, and whether the sweep's rule ends it before its time.
+ *
+ * Owns what a machine remembers of its attempts' curves. What a rule says is the protocol's. A rung is decided once,
+ * when the attempt reaches it, with what is known of the others then; nobody waits for anybody.
+ */
+import { type Draft, fullStepsOf, rungsFor, type Sweep, signOf, stoppingVerdict, type Verdict } from '#protocol'
+import { type Charge, type Curve, subject } from './local.js'
+import type { Report } from './ports.js'
+
+/** Reports of one attempt that are remembered: the latest of them, and the best one before. */
+const REMEMBERED = 20_000
+
+/** What a report changes. */
+export interface Noted {
+  readonly charge: Charge
+  readonly drafts: readonly Draft[]
+}
+
+/**
+ * Notes a report. The log gets the first one, one each time that the step has doubled, and those on both sides of a
+ * rung: a few records a trial.
+ *
+ * Twice nothing is nothing: a program that tells step 0 a thousand times has not doubled it.
+ */
+export function noteReport(sweep: Sweep, charge: Charge, report: Report): Noted {
+  const { spec } = sweep.submission ?? {}
+  const value = spec && report.metrics[spec.metric.name]
+  const isLater = charge.loggedStep === undefined || report.step > charge.loggedStep
+  if (!spec || value === undefined || !isLater) return { charge: { ...charge, latest: report }, drafts: [] }
+  const count = (charge.reports ?? 0) + 1
+  const isCounted = spec.stopping?.unit === 'reports'
+  const position = isCounted ? count : report.step
+  const rungs = rungsFor(spec, report.steps ?? fullStepsOf(sweep))
+  const reached = rungs.findLast(rung => rung > (charge.reached ?? 0) && rung <= position)
+  const isDoubled = charge.loggedStep === undefined || report.step >= 2 * charge.loggedStep
+  const now = { step: report.step, value, count }
+  // A rung between two reports is decided by the one before it.
+  const { previous } = charge
+  const isBetween = reached !== undefined && position > reached && previous && previous.step > (charge.loggedStep ?? -1)
+  const logged = [...(isBetween ? [previous] : []), ...(isDoubled || reached !== undefined ? [now] : [])]
+  if (spec.stopping) remember(charge, [position, signOf(sweep) * value])
+  return {
+    charge: {
+      ...charge,
+      latest: report,
+      reports: count,
+      previous: now,
+      position,
+      ...(reached === undefined ? {} : { reached }),
+      ...(logged.length > 0 ? { loggedStep: report.step } : {})
+    },
+    drafts: logged.map(each => ({ kind: 'attempt-reported', ...subject(charge), ...each }))
+  }
+}
+
+/** True when a rule has something to say that it has not said yet. */
+export function isDue(sweep: Sweep, { position = 0, reached = 0, judged = 0 }: Charge): boolean {
+  const rule = sweep.submission?.spec.stopping?.rule
+  switch (rule) {
+    case undefined:
+      return false
+    case 'threshold':
+    case 'plateau':
+      return position > judged
+    case 'asha':
+    case 'hyperband':
+    case 'median':
+    case 'auto':
+      return reached > judged
+  }
+}
+
+/** Returns what the sweep's rule says of an attempt that is due. */
+export function verdictFor(sweep: Sweep, charge: Charge): Verdict | undefined {
+  const { trial, curve = [], judged, latest } = charge
+  return stoppingVerdict(sweep, {
+    trial,
+    curve,
+    ...(judged === undefined ? {} : { after: judged }),
+    ...(latest?.steps === undefined ? {} : { fullSteps: latest.steps })
+  })
+}
+
+/** Says in one sentence why an attempt was stopped. */
+export function textOf({ rule, unit, rung, rank, of }: Verdict): string {
+  const where = rung === undefined ? '' : unit === 'steps' ? ` at step ${rung}` : ` at its report ${rung}`
+  switch (rule) {
+    case 'asha':
+    case 'hyperband':
+      return `The sweep's rule stopped it${where}: it was number ${rank} of ${of} there.`
+    case 'median':
+      return `The sweep's rule stopped it${where}: it was worse than half of the complete trials there.`
+    case 'threshold':
+      return `The sweep's rule stopped it${where}: its value left the bounds that the sweep sets.`
+    case 'plateau':
+      return `The sweep's rule stopped it${where}: it got no better for too long.`
+  }
+}
+
+/** The list grows in place: a program may report a thousand times a second. */
+function remember({ curve }: Charge, point: Curve[number]): void {
+  if (!curve) return
+  curve.push(point)
+  if (curve.length <= REMEMBERED) return
+  const old = curve.splice(0, REMEMBERED / 2)
+  curve.unshift(old.reduce((best, each) => (each[1] < best[1] ? each : best)))
+}

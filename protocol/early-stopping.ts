@@ -1,0 +1,165 @@
+/**
+ * Early stopping: a sweep's rule, applied to what the log says of its trials.
+ *
+ * Owns the way from records to curves and from a sweep's goal to losses; what a rule decides stands in stopping/. Any
+ * machine can compute again what another one decided, from the reports that stand in the log.
+ */
+import type { Sweep, Trial } from './pool/pool.js'
+import type { RecordOf } from './records/record.js'
+import type { Progress, StoppingRule, Verdict } from './stopping/rule.js'
+import { rungsOf } from './stopping/rungs.js'
+import { verdictOf } from './stopping/verdict.js'
+import type { Stopping, SweepSpec } from './sweep-spec.js'
+
+/** One in so many goes on, unless the sweep says otherwise. */
+const ETA = 3
+const NONE: readonly number[] = []
+
+/** Ascending positions, in the unit of the sweep's rule, with the loss: lower is better. */
+export type Curve = readonly (readonly [position: number, loss: number])[]
+
+const rungs = new WeakMap<Stopping, Map<number, readonly number[]>>()
+
+/**
+ * Returns at which positions an attempt records its value; none without a rule that compares with others.
+ *
+ * @param fullSteps  Steps of a full training, if somebody told.
+ */
+export function rungsFor({ stopping }: Pick<SweepSpec, 'stopping'>, fullSteps: number | undefined): readonly number[] {
+  if (!stopping) return NONE
+  const byLength = rungs.get(stopping) ?? new Map<number, readonly number[]>()
+  rungs.set(stopping, byLength)
+  const length = stopping.unit === 'reports' ? undefined : fullSteps
+  // Programs tell the same length in each report.
+  const known = byLength.get(length ?? 0)
+  if (known) return known
+  const found = rungsOf(ruleOf(stopping, 1), length, stopping.warmUpSteps)
+  byLength.set(length ?? 0, found)
+  return found
+}
+
+/** Returns the steps of a full training, as completed trials had them; nothing before the first. */
+export function fullStepsOf(sweep: Sweep): number | undefined {
+  let longest: number | undefined
+  for (const index of sweep.byPhase.done) {
+    const { result } = sweep.trials.get(index)?.standing ?? {}
+    if (result?.class === 'complete' && result.step !== undefined) longest = Math.max(longest ?? 0, result.step)
+  }
+  return longest
+}
+
+/**
+ * Returns what a sweep's rule says of a trial; nothing when the sweep has none.
+ *
+ * @param subject  Its curve as far as the asking machine knows it, and the position up to which it was judged already.
+ */
+export function stoppingVerdict(
+  sweep: Sweep,
+  subject: { readonly trial: number; readonly curve: Curve; readonly after?: number; readonly fullSteps?: number }
+): Verdict | undefined {
+  const { stopping } = sweep.submission?.spec ?? {}
+  if (!stopping || !sweep.submission) return undefined
+  const { trial, curve: reports, after, fullSteps = fullStepsOf(sweep) } = subject
+  const others = [...sweep.trials.values()].flatMap(each => progressOf(sweep, each))
+  const isCounted = stopping.unit === 'reports'
+  const verdict = verdictOf(ruleOf(stopping, signOf(sweep)), { trial, reports, isComplete: false }, others, {
+    sweep: sweep.id,
+    ...(after === undefined ? {} : { after }),
+    ...(fullSteps === undefined || isCounted ? {} : { fullSteps }),
+    ...(stopping.warmUpSteps === undefined ? {} : { warmUpSteps: stopping.warmUpSteps })
+  })
+  return isCounted ? { ...verdict, unit: 'reports' } : verdict
+}
+
+/** Returns what the log knows of a trial's curve; nothing when nobody reported. */
+export function curveOf(sweep: Sweep, trial: Trial): Curve {
+  return progressOf(sweep, trial)[0]?.reports ?? []
+}
+
+/** Returns a loss as the sweep's metric would be written. */
+export function signOf({ submission }: Pick<Sweep, 'submission'>): 1 | -1 {
+  return submission?.spec.metric.goal === 'maximize' ? -1 : 1
+}
+
+/** Returns a verdict that stops as it stands in a result. */
+export function stopOf({ rule, unit, rung, value, threshold, rank, of, bracket }: Verdict): Stop {
+  return {
+    rule,
+    unit,
+    ...(rung === undefined ? {} : { rung }),
+    ...(isWritable(value) ? { value } : {}),
+    ...(isWritable(threshold) ? { threshold } : {}),
+    ...(rank === undefined ? {} : { rank }),
+    ...(of === undefined ? {} : { of }),
+    ...(bracket === undefined ? {} : { bracket })
+  }
+}
+
+type Stop = NonNullable<RecordOf<'attempt-finished'>['stop']>
+
+function isWritable(value: number | undefined): value is number {
+  return value !== undefined && Number.isFinite(value)
+}
+
+/** Of several attempts the one that came furthest speaks for the trial. */
+function progressOf(sweep: Sweep, { index, attempts, standing }: Trial): Progress[] {
+  const sign = signOf(sweep)
+  const isCounted = sweep.submission?.spec.stopping?.unit === 'reports'
+  let furthest: (readonly [number, number])[] = []
+  for (const { reports } of attempts.values()) {
+    for (const byStep of reports.values()) {
+      const curve = [...byStep].flatMap(([step, { value, count }]): [number, number][] => {
+        const position = isCounted ? count : step
+        return position === undefined ? [] : [[position, sign * value]]
+      })
+      curve.sort((a, b) => a[0] - b[0])
+      if ((curve.at(-1)?.[0] ?? 0) > (furthest.at(-1)?.[0] ?? 0)) furthest = curve
+    }
+  }
+  return furthest.length === 0
+    ? []
+    : [{ trial: index, reports: furthest, isComplete: standing.result?.class === 'complete' }]
+}
+
+/**
+ * A sweep's rule in the terms of stopping/, which minimises. What W&B calls Hyperband is one halving without brackets;
+ * positions are counted before a rule sees them.
+ */
+function ruleOf(stopping: Stopping, sign: 1 | -1): StoppingRule {
+  switch (stopping.rule) {
+    case 'auto':
+      return { rule: 'asha', eta: ETA }
+    case 'asha':
+      return { rule: 'asha', eta: stopping.eta, ...lengths(stopping) }
+    case 'hyperband': {
+      const { eta, bands, unit } = stopping
+      if (bands) return { rule: 'asha', eta, rungs: bands }
+      return { rule: unit === 'reports' ? 'asha' : 'hyperband', eta, ...lengths(stopping) }
+    }
+    case 'median': {
+      const { startUpTrials } = stopping
+      return { rule: 'median', ...(startUpTrials === undefined ? {} : { startUpTrials }) }
+    }
+    case 'threshold': {
+      const [lower, upper] =
+        sign === 1 ? [stopping.lower, stopping.upper] : [negative(stopping.upper), negative(stopping.lower)]
+      return {
+        rule: 'threshold',
+        ...(lower === undefined ? {} : { lower }),
+        ...(upper === undefined ? {} : { upper })
+      }
+    }
+    case 'plateau': {
+      const { patience, minDelta } = stopping
+      return { rule: 'plateau', patience, ...(minDelta === undefined ? {} : { minDelta }) }
+    }
+  }
+}
+
+function negative(bound: number | undefined): number | undefined {
+  return bound === undefined ? undefined : -bound
+}
+
+function lengths({ minSteps, maxSteps }: { minSteps?: number | undefined; maxSteps?: number | undefined }) {
+  return { ...(minSteps === undefined ? {} : { minSteps }), ...(maxSteps === undefined ? {} : { maxSteps }) }
+}
