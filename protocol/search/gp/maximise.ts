@@ -22,6 +22,7 @@ const OTHER_CATEGORY = 0.15
 const CHANGES = 3
 /** Candidates that are followed uphill. */
 const CLIMBS = 5
+const CLIMBS_MIN = 2
 const ROUNDS_MAX = 4
 const STEPS_MAX = 20
 /** A gain in log improvement that is not worth another round. */
@@ -40,6 +41,8 @@ export interface Looking {
   readonly draw: Draw
   /** Points of the best trials, the best first. */
   readonly near: readonly Vector[]
+  /** Share of the candidates and climbs that can be afforded: above 0, at most 1. */
+  readonly effort: number
   isFree(point: Vector): boolean
 }
 
@@ -50,7 +53,9 @@ export function maximise(embedding: Embedding, acquisition: Acquisition, looking
     .filter(looking.isFree)
     .map(point => ({ point, value: acquisition(point).value }))
     .sort((a, b) => b.value - a.value)
-  const climbed = ranked.slice(0, CLIMBS).map(start => climb(embedding, acquisition, { start, isFree: looking.isFree }))
+  const climbed = ranked
+    .slice(0, Math.max(CLIMBS_MIN, Math.round(CLIMBS * looking.effort)))
+    .map(start => climb(embedding, acquisition, { start, isFree: looking.isFree }))
   return climbed.reduce((best, each) => (each.value > best.value ? each : best), climbed[0] as Chosen)
 }
 
@@ -65,9 +70,9 @@ function everyPoint(embedding: Embedding): Vector[] | undefined {
   return points.map(point => embedding.settled(Float64Array.from(point)))
 }
 
-function candidatesOf(embedding: Embedding, { draw, near }: Looking): Vector[] {
-  const random = Array.from({ length: RANDOM_CANDIDATES }, () => embedding.draw(draw))
-  const nearBest = Array.from({ length: near.length === 0 ? 0 : NEAR_CANDIDATES }, (_, i) => {
+function candidatesOf(embedding: Embedding, { draw, near, effort }: Looking): Vector[] {
+  const random = Array.from({ length: Math.ceil(RANDOM_CANDIDATES * effort) }, () => embedding.draw(draw))
+  const nearBest = Array.from({ length: near.length === 0 ? 0 : Math.ceil(NEAR_CANDIDATES * effort) }, (_, i) => {
     return pointNear(embedding, near[i % near.length] as Vector, draw)
   })
   return [...random, ...nearBest]

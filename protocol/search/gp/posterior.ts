@@ -7,7 +7,7 @@
 import { invariant } from '../../invariant.js'
 import type { Data } from './fit.js'
 import { type Comparison, covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
-import { addScaled, cholesky, dot, inverse, solve, type Vector } from './linear.js'
+import { addScaled, cholesky, dot, inverseOfLower, solve, type Vector } from './linear.js'
 
 /** What is expected at a point: one mean for each of the posterior's series of values. */
 export interface Prediction {
@@ -47,16 +47,20 @@ export function posteriorOf(
   const factor = cholesky(covariance(comparisons, hyperparameters, points))
   invariant(factor !== undefined, 'noise keeps a covariance positive definite')
   const alphas = series.map(values => solve(factor, values))
-  const precision = inverse(factor)
+  const whitening = inverseOfLower(factor)
   return {
     predict(point) {
       const squares = Float64Array.from(points, each => squaredDistance(comparisons, weights, point, each))
       const k = squares.map(squared => amplitude * matern(squared).value)
-      const v = Float64Array.from(precision, row => dot(row, k))
+      const white = new Float64Array(k.length)
+      for (const [i, row] of whitening.entries()) white[i] = dot(row, k, i + 1)
       return {
         means: Float64Array.from(alphas, alpha => dot(alpha, k)),
-        variance: Math.max(VARIANCE_MIN * amplitude, amplitude - dot(k, v)),
+        variance: Math.max(VARIANCE_MIN * amplitude, amplitude - dot(white, white)),
         slopes() {
+          // K⁻¹ k = L⁻ᵀ L⁻¹ k
+          const v = new Float64Array(k.length)
+          for (const [i, row] of whitening.entries()) addScaled(v, white[i] as number, row, i + 1)
           const bySquared = squares.map(squared => amplitude * matern(squared).slope)
           const along = (factors: Vector) => slopesAlong({ comparisons, weights, points, point, factors })
           return {

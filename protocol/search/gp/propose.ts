@@ -28,6 +28,8 @@ const STARTUP_TRIALS = 8
 const STARTUP_LOSSES = 3
 /** A proposal's cost grows with the cube of the points: with more of them the best and the latest stand for all. */
 const POINTS_MAX = 300
+/** Up to so many points no effort is spared; a look at a candidate costs the square of them. */
+const FULL_EFFORT_POINTS = 100
 /** What a fit's cost grows with: it is repeated some 40 times. */
 const FIT_POINTS_MAX = 80
 /** Series of what the running trials may come to. */
@@ -80,8 +82,9 @@ function mostPromising(embedding: Embedding, seen: readonly Seen[], { draw, isFr
   const pending = seen.filter(({ observation }) => observation.state === 'running').map(({ point }) => point)
   const gain = improvementOn(leaders, { data: dataOf(embedding, measured), pending, draw })
   const fits = fitting(embedding, seen)
+  const effort = Math.min(1, (FULL_EFFORT_POINTS / (measured.length + pending.length)) ** 2)
   const near = leaders.slice(0, NEAR).map(({ point }) => point)
-  return maximise(embedding, fits ? both(gain, fits) : gain, { draw, near, isFree })?.point
+  return maximise(embedding, fits ? both(gain, fits) : gain, { draw, near, effort, isFree })?.point
 }
 
 function improvementOn(
