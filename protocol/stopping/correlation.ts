@@ -31,7 +31,7 @@ export function rankCorrelation(rung: readonly Entry[], later: readonly Entry[])
   const sum = (of: (n: number) => number) => pairs.reduce((total, _, n) => total + of(n), 0)
   const dx = (n: number) => (x[n] ?? mean) - mean
   const dy = (n: number) => (y[n] ?? mean) - mean
-  const spread = Math.sqrt(sum(n => dx(n) * dx(n))) * Math.sqrt(sum(n => dy(n) * dy(n)))
+  const spread = Math.sqrt(sum(n => dx(n) * dx(n)) * sum(n => dy(n) * dy(n)))
   return spread > 0 ? Math.max(-1, Math.min(1, sum(n => dx(n) * dy(n)) / spread)) : undefined
 }
 
