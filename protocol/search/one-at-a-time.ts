@@ -21,7 +21,7 @@ export interface OneAtATime {
 }
 
 export interface OneAtATimeOptions {
-  /** Values of the baseline. Absent: the middle of a range, the geometric one of a logarithmic range; the first choice. */
+  /** Values of the baseline. Absent: the middle of a range, of a logarithmic one the geometric; the first choice. */
   readonly baseline?: Parameters
   /** Values of each range. Absent: 5. */
   readonly levels?: Levels

@@ -24,13 +24,13 @@ export function lastStep({ reports }: Progress): number {
  */
 export function lossAt(progress: Progress, step: number): number | undefined {
   if (lastStep(progress) < step) return undefined
-  return known(progress.reports.findLast(([at]) => at <= step)?.[1])
+  return known(progress.reports[countUntil(progress.reports, step) - 1]?.[1])
 }
 
 /** Returns the lowest loss up to a step, where `lossAt` has one. */
 export function bestAt(progress: Progress, step: number): number | undefined {
   if (lossAt(progress, step) === undefined) return undefined
-  return lowest(progress.reports.filter(([at]) => at <= step))
+  return lowest(progress.reports.slice(0, countUntil(progress.reports, step)))
 }
 
 /** Returns the lowest loss of some reports; +Infinity without a finite one. */
@@ -58,6 +58,17 @@ export function percentileOf(ascending: readonly number[], share: number): numbe
   // Not low + part x difference: that may be more than a double holds.
   const part = position - Math.floor(position)
   return part === 0 ? low : low * (1 - part) + high * part
+}
+
+/** How many reports lie at or before a step, by bisection: curves are long, and each decision asks all of them. */
+function countUntil(reports: Progress['reports'], step: number): number {
+  let [low, high] = [0, reports.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((reports[middle]?.[0] ?? step) <= step) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function known(loss: number | undefined): number | undefined {

@@ -52,26 +52,36 @@ export function bracketSizes(brackets: number, eta: number): readonly number[] {
   return sizes.reverse()
 }
 
+/** A halving of several, and the steps at which it compares. */
+export interface Bracket {
+  /** 0 has the earliest rung. */
+  readonly bracket: number
+  readonly rungs: readonly number[]
+}
+
 /**
- * Returns the bracket of a trial and that bracket's rungs; without a known length everything is bracket 0.
+ * Returns which bracket a trial belongs to; without a known length everything is bracket 0.
  *
  * No machine hands brackets out: the checksum of `<sweep>_<trial>` points into the sizes laid end to end.
  * Source: Optuna, pruners/_hyperband.py.
  */
-export function bracketOf(
+export function createBrackets(
   rule: HyperbandRule,
-  trial: number,
   context: { readonly sweep: string; readonly fullSteps?: number; readonly warmUpSteps?: number }
-): { readonly bracket: number; readonly rungs: readonly number[] } {
-  const { fullSteps, warmUpSteps } = context
+): (trial: number) => Bracket {
+  const { sweep, fullSteps, warmUpSteps } = context
   const isKnown = (rule.maxSteps ?? fullSteps) !== undefined
   // A first rung at the full length stops nothing: what its bracket has, is trained to the end.
   const brackets = isKnown ? Math.max(1, geometric(rule, fullSteps, warmUpSteps).length) : 1
   const sizes = bracketSizes(brackets, rule.eta)
-  let rest = crc32(`${context.sweep}_${trial}`) % sizes.reduce((sum, size) => sum + size, 0)
-  let bracket = 0
-  while (rest >= (sizes[bracket] ?? Number.POSITIVE_INFINITY)) rest -= sizes[bracket++] ?? 0
-  return { bracket, rungs: below(rule, fullSteps, warmUpSteps).slice(bracket) }
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  const rungs = below(rule, fullSteps, warmUpSteps)
+  return trial => {
+    let rest = crc32(`${sweep}_${trial}`) % total
+    let bracket = 0
+    while (rest >= (sizes[bracket] ?? Number.POSITIVE_INFINITY)) rest -= sizes[bracket++] ?? 0
+    return { bracket, rungs: rungs.slice(bracket) }
+  }
 }
 
 /** Returns the CRC-32 of a text's UTF-8: an unsigned integer, as zlib computes it. Source: ISO 3309. */

@@ -16,7 +16,7 @@ import type {
   ThresholdRule,
   Verdict
 } from './rule.js'
-import { bracketOf, rungsOf } from './rungs.js'
+import { createBrackets, rungsOf } from './rungs.js'
 
 /** As Optuna's MedianPruner. */
 const START_UP_TRIALS = 5
@@ -54,9 +54,12 @@ function judged(rule: StoppingRule, own: Progress, rivals: readonly Progress[], 
     case 'asha':
       return halved(own, rivals, rule.eta, dueRung(rungsOf(rule, fullSteps, warmUpSteps), own, context))
     case 'hyperband': {
-      const { bracket, rungs } = bracketOf(rule, own.trial, context)
-      const peers = rivals.filter(({ trial }) => bracketOf(rule, trial, context).bracket === bracket)
-      return { bracket, ...halved(own, peers, rule.eta, dueRung(rungs, own, context)) }
+      const bracketOf = createBrackets(rule, context)
+      const { bracket, rungs } = bracketOf(own.trial)
+      const rung = dueRung(rungs, own, context)
+      if (rung === undefined) return { bracket, ...EARLY }
+      const peers = rivals.filter(({ trial }) => bracketOf(trial).bracket === bracket)
+      return { bracket, ...halved(own, peers, rule.eta, rung) }
     }
     case 'median':
       return halfway(rule, own, rivals, dueRung(rungsOf(rule, fullSteps, warmUpSteps), own, context))

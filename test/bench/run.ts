@@ -12,6 +12,7 @@ import { benchPlacement } from './placement.js'
 import { benchPool } from './pool.js'
 import type { Row } from './rig.js'
 import { benchSearch } from './search.js'
+import { benchStopping } from './stopping.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<{ readonly rows?: readonly Row[] }>>> = {
   append: benchAppend,
@@ -22,7 +23,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly rows?: readonly 
   claims: benchClaims,
   footprint: benchFootprint,
   coordination: benchCoordination,
-  search: benchSearch
+  search: benchSearch,
+  stopping: benchStopping
 }
 
 const wanted = process.argv.slice(2)

@@ -4,7 +4,7 @@ import { rankCorrelation, rankWarning } from '../../protocol/stopping/correlatio
 import { countedIn, lossAt, percentileOf } from '../../protocol/stopping/curve.js'
 import { promotionOf } from '../../protocol/stopping/promotion.js'
 import type { Progress, StoppingContext, StoppingRule } from '../../protocol/stopping/rule.js'
-import { bracketOf, bracketSizes, crc32, rungsOf } from '../../protocol/stopping/rungs.js'
+import { bracketSizes, crc32, createBrackets, rungsOf } from '../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../protocol/stopping/verdict.js'
 import { ruleOfWandb } from '../../protocol/stopping/wandb.js'
 
@@ -59,11 +59,11 @@ t.test('golden: brackets of Hyperband', async t => {
   t.same(bracketSizes(5, 3), [81, 34, 15, 8, 5], "the paper's formula for R = 81, eta = 3")
   t.same(bracketSizes(4, 3), [27, 12, 6, 4])
   const rule = { rule: 'hyperband', eta: 3, minSteps: 1 } as const
-  const brackets = Array.from({ length: 20 }, (_, trial) => bracketOf(rule, trial, CONTEXT).bracket)
+  const brackets = Array.from({ length: 20 }, (_, trial) => createBrackets(rule, CONTEXT)(trial).bracket)
   t.equal(brackets.join(' '), '3 0 0 1 0 0 1 0 0 1 0 3 2 0 0 2 3 0 0 0', 'as Optuna 5.0.0 for a study named demo')
-  t.same(bracketOf(rule, 3, CONTEXT), { bracket: 1, rungs: [3, 9] })
-  t.same(bracketOf(rule, 0, CONTEXT), { bracket: 3, rungs: [] }, 'one bracket stops nothing')
-  t.same(bracketOf(rule, 0, { sweep: 'demo' }), { bracket: 0, rungs: rungsOf(rule) }, 'nobody knows the length')
+  t.same(createBrackets(rule, CONTEXT)(3), { bracket: 1, rungs: [3, 9] })
+  t.same(createBrackets(rule, CONTEXT)(0), { bracket: 3, rungs: [] }, 'one bracket stops nothing')
+  t.same(createBrackets(rule, { sweep: 'demo' })(0), { bracket: 0, rungs: rungsOf(rule) }, 'nobody knows the length')
   t.equal(crc32('123456789'), 0xcbf43926, 'the check value of the standard')
   t.equal(crc32(''), 0)
 })
