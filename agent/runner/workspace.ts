@@ -2,8 +2,8 @@
  * Workspace: the folder of one attempt.
  *
  * Owns the layout `<folder>/<id>/{work, checkpoint, parameters.json, metrics.jsonl, output.log}`, with W&B's files
- * beside them: makes it, clears it, and forgets the oldest. `work` is always a fresh copy of the bundle, never a link to
- * it: the program may write.
+ * beside them: makes it, clears it, and forgets the oldest. `work` is always a fresh copy of the bundle, never a link
+ * to it: the program may write.
  */
 import { chmod, constants, cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
