@@ -13,7 +13,7 @@ const INTEGER_TOKEN = /^[-+]?[0-9]+$|^0[xo][0-9a-fA-F]+$/
 /** What YAML 1.1, and so W&B, reads as true or false, and YAML 1.2 as text. */
 const BOOLEANS_OF_YAML_1_1 = /^(?:y|yes|on|n|no|off)$/i
 /** The same of whole numbers: 1_000 is a thousand there, 010 is 8, and 1:30 is 90. */
-const GROUPED_OF_YAML_1_1 = /^[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?$/
+const GROUPED_OF_YAML_1_1 = /^(?=[^_]*_)[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?$/
 const OCTAL_OF_YAML_1_1 = /^[-+]?0[0-7]+$/
 const SEXAGESIMAL_OF_YAML_1_1 = /^[-+]?[1-9][0-9]*(?::[0-5]?[0-9])+$/
 

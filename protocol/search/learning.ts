@@ -8,7 +8,7 @@ import type { Parameters, SweepSpec } from '../sweep-spec.js'
 import { axesOf, combinationOf, sizeOf } from './axis.js'
 import { satisfies } from './constraint.js'
 import type { Draw, Observation, Propose, Space } from './dimension.js'
-import { isInSpace, spaceOf, withConstants } from './dimensions.js'
+import { dimensionsOf, isInSpace, withConstants } from './dimensions.js'
 import { createGaussianProcess } from './gp/propose.js'
 import { randomAxis } from './space.js'
 import { proposeTpe } from './tpe.js'
@@ -55,7 +55,7 @@ export function proposeBy(method: LearningMethod, isTaken: Asked['isTaken']): Pr
 export function createProposer(spec: SweepSpec): Proposer | undefined {
   const method = LEARNING_METHODS.find(each => each === spec.method)
   if (method === undefined) return undefined
-  const space = spaceOf(spec)
+  const space = dimensionsOf(spec)
   const nextFree = freeOf(spec)
   /** Asked for each trial again and again. */
   const admitted = new WeakMap<Parameters, boolean>()

@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { canonicalJson } from '../../protocol/hash.js'
-import { isInSpace, spaceOf, withConstants } from '../../protocol/search/dimensions.js'
+import { dimensionsOf, isInSpace, withConstants } from '../../protocol/search/dimensions.js'
 import { createProposer } from '../../protocol/search/learning.js'
 import { createSearch } from '../../protocol/search/search.js'
 import { parametersAt } from '../../protocol/search/space.js'
@@ -28,33 +28,8 @@ const LORA: SweepSpec['parameters'] = {
 }
 const lora = sweepSpec({ method: 'tpe', runCap: 30, parameters: LORA })
 
-t.test('spaceOf: each dimension comes after the one that its condition names, constants are none', async t => {
-  t.same(spaceOf({ parameters: LORA }), [
-    { kind: 'numeric', name: 'epochs', low: 1, high: 4, isLog: false, step: 1 },
-    { kind: 'numeric', name: 'lr', low: 1e-5, high: 1e-2, isLog: true },
-    { kind: 'categorical', name: 'optimizer', choices: ['adamw', 'sgd'] },
-    { kind: 'categorical', name: 'rank', choices: [8, 16, 32] },
-    { kind: 'numeric', name: 'momentum', low: 0.5, high: 0.9, isLog: false, step: 0.1, when: LORA['momentum']?.when }
-  ])
-})
-
-t.test('spaceOf: what has no ends gets some, what is drawn more often keeps its weight', async t => {
-  const [beta, chosen, gauss, log] = spaceOf({
-    parameters: {
-      a: { distribution: 'beta', a: 2, b: 2 },
-      b: { distribution: 'categorical_w_probabilities', values: ['x', 'y', 'z'], probabilities: [0.75, 0.25, 0] },
-      c: { distribution: 'q_normal', mu: 0, sigma: 1, q: 0.5 },
-      d: { distribution: 'log_normal', mu: 0, sigma: 1 }
-    }
-  })
-  t.match(beta, { low: Number, high: Number, isLog: false })
-  t.same(chosen, { kind: 'categorical', name: 'b', choices: ['x', 'y'], weights: [0.75, 0.25] })
-  t.same(gauss, { kind: 'numeric', name: 'c', low: -3, high: 3, isLog: false, step: 0.5 })
-  t.match(log, { isLog: true })
-})
-
 t.test('what random draws give lies in the space; anything else does not', async t => {
-  const space = spaceOf(lora)
+  const space = dimensionsOf(lora)
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 31 }), seed => {
       const draw = streamOf(seed)
