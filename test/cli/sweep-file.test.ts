@@ -329,8 +329,18 @@ t.test('a warning is told in the same form as a problem', async t => {
 t.test('whatever the text, it is a sweep or a told failure', async () => {
   const words = 'method random grid metric name parameters lr min max values value q command run_cap seed distribution'
   const more = 'q_uniform log_uniform program train.py ${args} __proto__ << : [ ] { } *a | > " \' # % --- 1 1.0 -1 1e-5'
+  const newer =
+    'when constraints trials early_terminate type hyperband min_iter preset lora probabilities normal mu beta seeds'
   const spaced = [': ', '- ', '? ', ', ', '&a ', '!!str ', '!x ', '\n', '\n  ', '\n    ', '\t', '\r\n', '\0', 'é', '😀']
-  const piece = fc.constantFrom(...words.split(' '), ...more.split(' '), ...spaced, '.nan', '.inf', 'null', '~', '0x10')
+  const piece = fc.constantFrom(
+    ...[words, more, newer].flatMap(each => each.split(' ')),
+    ...spaced,
+    '.nan',
+    '.inf',
+    'null',
+    '~',
+    '0x10'
+  )
   const soup = fc.array(piece, { maxLength: 40 }).map(pieces => pieces.join(''))
   const slip = fc.tuple(fc.nat(sweep().length), fc.nat(5), soup).map(([from, length, text]) => {
     return sweep().slice(0, from) + text + sweep().slice(from + length)
