@@ -8,8 +8,11 @@ import { canonicalJson, drawFrom } from '../hash.js'
 import { LIMITS } from '../limits.js'
 import type { Parameters, SweepSpec } from '../sweep-spec.js'
 import { type Axes, axesOf, combinationOf, sizeOf } from './axis.js'
+import { presentOf } from './condition.js'
 import { satisfies } from './constraint.js'
 import { gridAxes } from './grid.js'
+import { createOneAtATime } from './one-at-a-time.js'
+import { sobolDraws } from './sobol.js'
 import { parametersAt, randomAxis } from './space.js'
 
 /**
@@ -79,6 +82,29 @@ export function productOf(
     if (parameters && satisfies(spec, parameters) && !named.has(canonicalJson(parameters))) allowed.push(index)
   }
   return { count: allowed.length, at: index => at(allowed[index] ?? -1) }
+}
+
+/** Returns a baseline and what differs from it in one parameter. */
+export function oneAtATimeConfigurations(spec: SweepSpec): Configurations {
+  const { trials, trialAt } = createOneAtATime(spec)
+  const distinct = new Map<string, Parameters>()
+  for (let index = 0; index < trials; index++) {
+    // What varies a parameter that is not there is the baseline again.
+    const parameters = presentOf(spec, trialAt(index) ?? {})
+    const text = canonicalJson(parameters)
+    if (!distinct.has(text)) distinct.set(text, parameters)
+  }
+  const listed = [...distinct.values()]
+  return productOf(spec, index => listed[index], listed.length)
+}
+
+/** Returns the points of a shifted Sobol sequence, in its order. */
+export function sobolConfigurations(spec: SweepSpec): Configurations {
+  const first = sobolDraws(spec)
+  // Whoever draws again takes chance: the sequence has one point for each index.
+  return drawnConfigurations(spec, (index, redraw, name) =>
+    redraw === 0 ? first(index, name) : drawFrom(spec.seed, index, redraw, name)
+  )
 }
 
 /** Returns configurations that are drawn, each by itself; `draws`: what each of them is drawn with. */

@@ -9,7 +9,14 @@
 import type { Parameter, Parameters, ParameterValue, SweepSpec } from '../sweep-spec.js'
 import { namesOf, STEPS_MAX } from './axis.js'
 import { presentOf } from './condition.js'
-import { type CategoricalDimension, type Condition, type Dimension, isPresent, type NumericDimension, type Space } from './dimension.js'
+import {
+  type CategoricalDimension,
+  type Condition,
+  type Dimension,
+  isPresent,
+  type NumericDimension,
+  type Space
+} from './dimension.js'
 import { randomAxis, valueAt } from './space.js'
 
 /** Shares that a range in place of a distribution without ends leaves out on both sides. */

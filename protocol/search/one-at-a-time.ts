@@ -5,7 +5,8 @@
  * how many values differ from the baseline must not depend on the last bit of an engine's logarithm.
  */
 import type { Parameter, Parameters, ParameterValue, SweepSpec } from '../sweep-spec.js'
-import { type Axis, asWritten, categories, namesOf, STEPS_MAX } from './axis.js'
+import { type Axis, asWritten, categories, drawnCategories, namesOf, STEPS_MAX } from './axis.js'
+import { valueAt } from './space.js'
 
 /** Both ends, the middle and the quartiles of a range. Three leave the quartiles out, nine add those between. */
 export type Levels = 3 | 5 | 9
@@ -61,7 +62,7 @@ export function createOneAtATime(spec: Pick<SweepSpec, 'parameters'>, options: O
 
 function middleOf(parameter: Parameter): ParameterValue {
   const values = valuesOf(parameter, 3)
-  return parameter.distribution === 'categorical' ? values.at(0) : values.at(values.count === 3 ? 1 : 0)
+  return 'values' in parameter ? values.at(0) : values.at(values.count === 3 ? 1 : 0)
 }
 
 function othersOf(parameter: Parameter, baseline: ParameterValue, levels: Levels): Axis {
@@ -82,6 +83,15 @@ function valuesOf(parameter: Parameter, levels: Levels): Axis {
       return categories([parameter.value])
     case 'categorical':
       return categories(parameter.values)
+    case 'categorical_w_probabilities':
+      return drawnCategories(parameter.values, parameter.probabilities)
+    case 'normal':
+    case 'q_normal':
+    case 'log_normal':
+    case 'q_log_normal':
+    case 'beta':
+    case 'q_beta':
+      return categories(quantilesOf(levels).map(u => valueAt(parameter, u)))
     case 'int_uniform':
       return categories(spread(parameter, levels, mean).map(value => asWritten(Math.round(value))))
     case 'uniform':
@@ -93,6 +103,11 @@ function valuesOf(parameter: Parameter, levels: Levels): Axis {
     case 'q_log_uniform_values':
       return categories(spread(parameter, levels, geometricMean).map(value => quantised(value, parameter.q)))
   }
+}
+
+/** What has no ends, or little of its mass near them, is varied between its 5 % and its 95 % quantile. */
+function quantilesOf(levels: Levels): number[] {
+  return Array.from({ length: levels }, (_, n) => 0.05 + (0.9 * n) / (levels - 1))
 }
 
 /** Halves again and again, so that a middle and quartiles need no logarithm. */

@@ -15,7 +15,9 @@ import {
   type Configurations,
   drawnConfigurations,
   gridConfigurations,
-  namedConfigurations
+  namedConfigurations,
+  oneAtATimeConfigurations,
+  sobolConfigurations
 } from './configurations.js'
 import { createProposer, type Proposer } from './learning.js'
 import { randomAxis } from './space.js'
@@ -84,9 +86,11 @@ function configurationsOf(spec: SweepSpec): Configurations {
   switch (spec.method) {
     case 'grid':
       return gridConfigurations(spec)
-    case 'random':
     case 'sobol':
+      return sobolConfigurations(spec)
     case 'one-at-a-time':
+      return oneAtATimeConfigurations(spec)
+    case 'random':
     case 'tpe':
     case 'gp':
     case 'auto':

@@ -6,9 +6,8 @@
  */
 import { drawFrom } from '../hash.js'
 import { invariant } from '../invariant.js'
-import type { Parameters, SweepSpec } from '../sweep-spec.js'
+import type { SweepSpec } from '../sweep-spec.js'
 import { namesOf } from './axis.js'
-import { parametersAt } from './space.js'
 
 const BITS = 32
 /** Degree s, coefficients a and initial numbers m of dimensions 2 to 21. Source: Joe & Kuo, new-joe-kuo-6.21201. */
@@ -43,15 +42,15 @@ const DIRECTIONS = [
 ]
 
 /**
- * Returns the parameters of the trial at an index, any integer from 0 to 2^32 - 2.
+ * Returns what a trial's parameters are drawn with, by index (any integer from 0 to 2^32 - 2) and name.
  *
  * Parameters that vary take the dimensions in the order of their names. What the sweep has beyond the table's 21 is
  * drawn at random by index: evenness in the first 21 stays.
  */
-export function sobolAt(spec: Pick<SweepSpec, 'parameters' | 'seed'>, index: number): Parameters {
+export function sobolDraws(spec: Pick<SweepSpec, 'parameters' | 'seed'>): (index: number, name: string) => number {
   const varied = namesOf(spec).filter(([, { distribution }]) => distribution !== 'constant')
   const dimensions = new Map(varied.map(([name], dimension) => [name, dimension]))
-  return parametersAt(spec, name => shiftedSobol(spec.seed, index, dimensions.get(name) ?? 0))
+  return (index, name) => shiftedSobol(spec.seed, index, dimensions.get(name) ?? 0)
 }
 
 /**

@@ -24,7 +24,7 @@ function oneByOne(trials: number, changes: Partial<SweepSpec>) {
   return { world, a, id, sweep, running, tell }
 }
 
-const stops = (machine: VirtualMachine) => machine.calls.filter(call => call.startsWith('stop '))
+const stops = (machine: VirtualMachine) => machine.stopped.map(({ id, reason }) => `${reason} ${id}`)
 
 t.test('a report on each side of a rung goes to the log, and a trial that does worse there stops', async t => {
   const { world, a, sweep, running, tell } = oneByOne(3, { stopping: ASHA })
@@ -47,7 +47,7 @@ t.test('a report on each side of a rung goes to the log, and a trial that does w
     [9, 5],
     [11, 4]
   ])
-  t.same(stops(a), [`stop ${running()} early`])
+  t.same(stops(a), [`early ${running()}`])
   world.exit(a, running(), { class: 'stopped', curve: [[11, 4]] })
   world.run(2000)
   const [, trial = ''] = running().split('-')

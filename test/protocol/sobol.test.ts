@@ -1,9 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { SOBOL_DIMENSIONS, shiftedSobol, sobolAt, sobolPoint } from '../../protocol/search/sobol.js'
+import { SOBOL_DIMENSIONS, shiftedSobol, sobolDraws, sobolPoint } from '../../protocol/search/sobol.js'
+import { parametersAt } from '../../protocol/search/space.js'
 import type { SweepSpec } from '../../protocol/sweep-spec.js'
 
 const point = (n: number, dimensions: number) => Array.from({ length: dimensions }, (_, d) => sobolPoint(n, d))
+
+const sobolAt = (spec: Pick<SweepSpec, 'parameters' | 'seed'>, index: number) =>
+  parametersAt(spec, name => sobolDraws(spec)(index, name))
 
 t.test('golden: the points of Joe and Kuo, as SciPy computes them', async t => {
   t.same(point(0, 5), [0, 0, 0, 0, 0])

@@ -1,12 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { rankCorrelation, rankWarning } from '../../protocol/stopping/correlation.js'
-import { countedIn, lossAt, percentileOf } from '../../protocol/stopping/curve.js'
+import { lossAt, percentileOf } from '../../protocol/stopping/curve.js'
 import { promotionOf } from '../../protocol/stopping/promotion.js'
 import type { Progress, StoppingContext, StoppingRule } from '../../protocol/stopping/rule.js'
 import { bracketSizes, crc32, createBrackets, rungsOf } from '../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../protocol/stopping/verdict.js'
-import { ruleOfWandb } from '../../protocol/stopping/wandb.js'
 
 const CONTEXT: StoppingContext = { sweep: 'demo', fullSteps: 27 }
 
@@ -160,38 +159,6 @@ t.test('the value at a rung is the last one at or before it, once the trial came
     isComplete: false
   }
   t.match(verdictOf(rule, trial, [other], CONTEXT), { value: 4, threshold: 3.5, stops: true })
-})
-
-t.test('reports instead of steps, as W&B counts', async t => {
-  const block = { type: 'hyperband', min_iter: 3 } as const
-  t.same(ruleOfWandb(block), { rule: 'asha', unit: 'reports', eta: 3, minSteps: 3 })
-  const rungs = (max_iter: number, s: number, eta?: number) =>
-    ruleOfWandb({ type: 'hyperband', max_iter, s, ...(eta ? { eta } : {}) })?.rungs
-  t.same(
-    [rungs(27, 2), rungs(100, 3, 2.5), rungs(4, 5, 2)],
-    [
-      [3, 9],
-      [6, 16, 40],
-      [1, 2]
-    ]
-  )
-  t.equal(ruleOfWandb({ type: 'hyperband' }), undefined)
-  const trial: Progress = {
-    trial: 1,
-    reports: [
-      [500, 5],
-      [1000, 4],
-      [1500, 3]
-    ],
-    isComplete: false
-  }
-  t.same(countedIn(trial, 'reports').reports, [
-    [1, 5],
-    [2, 4],
-    [3, 3]
-  ])
-  const verdict = verdictOf({ rule: 'asha', unit: 'reports', eta: 3, minSteps: 3 }, trial, [], { sweep: 'demo' })
-  t.match(verdict, { rung: 3, value: 3, unit: 'reports', stops: false })
 })
 
 t.test('threshold: bounds are inside, what is no number is outside, the warm-up is free', async t => {
