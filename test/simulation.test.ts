@@ -14,6 +14,8 @@ import { createWorld } from './simulation/world.js'
 
 /** In every run of the tests; `npm run simulate -- --schedules 10000` plays more. */
 const SCHEDULES = 1000
+/** Of sweeps whose method learns; `--learns` plays more. */
+const LEARNING_SCHEDULES = 60
 const WORKERS = 2
 /** GPU time that may be trained twice, as a share of all: what claims without a lock cost at most. */
 const DUPLICATED_MAX: Readonly<Record<Profile, number>> = { calm: 0, mild: 0.06, heavy: 0.15, hostile: 0.15 }
@@ -41,6 +43,17 @@ t.test(`${SCHEDULES} schedules: no result is lost, all agree, every trial ends, 
     'every kind of fault happened'
   )
   t.comment(totalsText(totals))
+})
+
+t.test('the same where claimers propose what they train, and some of it ends early', async t => {
+  const verdicts: Verdict[] = []
+  await playAll({
+    tasks: Array.from({ length: LEARNING_SCHEDULES }, (_, n) => ({ seed: n + 1, options: { learns: true } })),
+    workers: WORKERS,
+    onVerdict: verdict => verdicts.push(verdict)
+  })
+  for (const verdict of verdicts) if (verdict.violation) t.fail(verdictText(verdict, { learns: true }))
+  t.equal(verdicts.length, LEARNING_SCHEDULES)
 })
 
 /** What must have gone wrong somewhere, or nothing was tried. */

@@ -86,8 +86,7 @@ function openTrials(pool: Pool, sweep: Sweep, living: readonly Living[], scenari
   const search = searchOf(sweep.submission)
   return plan.truths.flatMap((_, index) => {
     // A sweep may have fewer trials than it was asked for, and some take the result of one that they repeat (C10).
-    const found = search.trialAt(index)
-    if (!found || found.duplicateOf !== undefined) return []
+    if (!search.has(index) || search.trialAt(index)?.duplicateOf !== undefined) return []
     const trial = sweep.trials.get(index)
     const { phase, attempt, held, tooSmallBytes = 0 } = trial?.standing ?? {}
     if (isOver(sweep, index) || isUnplaceable(pool, sweep, index)) return []

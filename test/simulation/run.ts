@@ -23,6 +23,8 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     size: { type: 'string' },
     machines: { type: 'string' },
+    /** Sweeps whose method learns. */
+    learns: { type: 'boolean', default: false },
     workers: { type: 'string' },
     /** A deliberate bug, by its name in bugs.ts. */
     bug: { type: 'string' },
@@ -46,6 +48,7 @@ const bug = oneOf(
 const options = {
   ...(size ? { size } : {}),
   ...(profile ? { profile } : {}),
+  ...(values.learns ? { learns: true } : {}),
   ...(values.machines === undefined ? {} : { machines: wholeNumber('machines', values.machines) })
 }
 const replay: Replay = { ...options, ...(bug === undefined ? {} : { bug }) }

@@ -116,6 +116,8 @@ export interface ScenarioOptions {
   readonly size?: Size
   /** How many machines there are; drawn when absent. */
   readonly machines?: number
+  /** Every sweep has a method that learns, and stops early what does badly. */
+  readonly learns?: boolean
 }
 
 /** Draws a scenario. */
@@ -135,7 +137,7 @@ export function drawScenario(seed: number, options: ScenarioOptions = {}): Scena
   const founder = machines[0]?.member ?? ''
   const sweeps = Array.from({ length: 1 + chance.integer(measure.sweeps) }, (_, n) => {
     const trials = Math.round(chance.spread(10, measure.trialsMax))
-    return sweepPlan(chance, { seed, n, founder, rates, pace, trials })
+    return sweepPlan(chance, { seed, n, founder, rates, pace, trials, learns: options.learns === true })
   })
   const devices = machines.flatMap(({ devices, speed }) => devices.map(() => speed))
   const work = sweeps.flatMap(sweep => sweep.truths.map(truth => truth.workMs))
@@ -212,10 +214,11 @@ function machinePlan(chance: Chance, n: number, rates: Rates): MachinePlan {
 
 function sweepPlan(
   chance: Chance,
-  about: { seed: number; n: number; founder: string; rates: Rates; pace: number; trials: number }
+  about: { seed: number; n: number; founder: string; rates: Rates; pace: number; trials: number; learns: boolean }
 ): SweepPlan {
   const { trials } = about
-  const spec = specOf(chance, about)
+  const drawn = specOf(chance, about)
+  const spec = about.learns ? { ...drawn, ...learning(trials) } : drawn
   const digest = keyOf(`bundle ${about.n}`)
   const nonce = idOf('nonce', { seed: about.seed, n: about.n })
   const content = { nonce, spec, bundle: { ...BUNDLE, digest } }
@@ -249,6 +252,20 @@ function specOf(chance: Chance, { n, trials, pace }: { n: number; trials: number
     ),
     ...(chance.happens(0.2) ? { timeLimitMs: 30 * MINUTE_MS } : {})
   })
+}
+
+/** What trials are is proposed by their claimers; some end before their time. */
+function learning(trials: number): Partial<SweepSpec> {
+  return {
+    method: 'tpe',
+    parameters: {
+      x: { distribution: 'uniform', min: 0, max: 1 },
+      y: { distribution: 'categorical', values: [1, 2, 3] }
+    },
+    runCap: trials,
+    onDuplicate: 'resample',
+    stopping: { rule: 'asha', eta: 3, minSteps: 2 }
+  }
 }
 
 function truthOf(chance: Chance, rates: Rates, pace: number): Truth {

@@ -82,7 +82,7 @@ export function ratesText(profile: Profile): string {
 }
 
 /** Returns what was found in one schedule, and what replays it. */
-export function verdictText(verdict: Verdict, { size, machines, bug }: Replay): string {
+export function verdictText(verdict: Verdict, { size, machines, bug, learns }: Replay): string {
   const { seed, profile, trials, violation, trace, events, virtualMs } = verdict
   const about = `${verdict.size}, ${verdict.machines} machines, ${trials} trials, ${(virtualMs / HOUR_MS).toFixed(1)} h`
   const lines = [`seed ${seed} (${profile}, ${about}): trace ${trace}, ${events} events`]
@@ -95,7 +95,7 @@ export function verdictText(verdict: Verdict, { size, machines, bug }: Replay): 
     ...lines,
     `  ${violation.kind}: ${violation.invariant}`,
     `  ${violation.message}`,
-    `  replay: npm run simulate -- --seed ${seed} --schedules 1${flags.join('')} --lines`
+    `  replay: npm run simulate -- --seed ${seed} --schedules 1${flags.join('')}${learns ? ' --learns' : ''} --lines`
   ].join('\n')
 }
 
