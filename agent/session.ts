@@ -121,9 +121,7 @@ export async function openSession(options: SessionOptions) {
     const lastLog = await log.close()
     await store.close()
     await disk.close()
-    if (lastLog === undefined) return
-    await syncStore(config.home)
-    disk.write(() => markCleanStop(config.home, lastLog))
+    if (lastLog !== undefined) await seal(config.home, lastLog, disk)
   }
 
   return {
@@ -154,6 +152,12 @@ export async function openSession(options: SessionOptions) {
     /** Stops the attempts, writes what became of them, and closes everything; the clean-stop mark comes last. */
     close
   }
+}
+
+/** The mark comes after all that it speaks of. */
+async function seal(home: string, lastLog: string, disk: Disk): Promise<void> {
+  await syncStore(home)
+  disk.write(() => markCleanStop(home, lastLog))
 }
 
 /** True when another machine that is heard would run some sweep. */

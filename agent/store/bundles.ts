@@ -207,8 +207,8 @@ export function openBundles(options: BundlesOptions) {
     },
 
     /**
-     * Packs a folder into this machine's drive. It is on disk when this ends: a record that names it may reach others at
-     * once, and they would wait for ever for what a power cut took back.
+     * Packs a folder into this machine's drive. It is on disk when this ends: a record that names it may reach others
+     * at once, and they would wait for ever for what a power cut took back.
      *
      * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large;
      *         `DISK_FULL` when this machine has no room for it.

@@ -139,7 +139,9 @@ function attempts(sweep: string): Draft[] {
     ]
     const usage = { peakBytes: 7.5e9, peakSource: 'process' as const, wattHours: 1.5, utilisation: 0.97 }
     const oom = { kind: 'contention' as const, bytes: 6e9 }
-    const took = { usage, oom, changed: ['the batch size was 4, not 8'] }
+    const measured = { rung: 3, value: 0.5, threshold: 0.4, rank: 2, of: 3, bracket: 0 }
+    const stop = { rule: 'asha', unit: 'steps' as const, ...measured }
+    const took = { usage, oom, stop, changed: ['the batch size was 4, not 8'] }
     const told = { step: 10, metrics: { loss: 0.5 }, curve, message: 'It ended.', tail: 'last words', bulk, ...took }
     return resultOf(about, result, { ...told, parameters: { x: 0, kind: 'lora', warm: true, seed: null } })
   })
@@ -149,7 +151,7 @@ function attempts(sweep: string): Draft[] {
   })
   return [
     claim(sweep, 0),
-    { kind: 'attempt-reported', sweep, trial: 0, attempt: 1, step: 1, value: 2.5 },
+    { kind: 'attempt-reported', sweep, trial: 0, attempt: 1, step: 1, value: 2.5, count: 1 },
     ...results,
     ...releases,
     { ...claim(sweep, 2), backup: true }
