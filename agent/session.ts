@@ -6,10 +6,11 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Device, type Draft, LIMITS, type Pool, PoolError } from '#protocol'
+import { type Device, type Draft, LIMITS, PoolError } from '#protocol'
 import { type Agent, type AgentOptions, createAgent } from './agent.js'
 import { realClock } from './clock.js'
 import type { Config } from './config.js'
+import { crowdOf, memberMachines } from './crowd.js'
 import { watchAssets } from './desk/assets.js'
 import { watchDesk } from './desk/desk.js'
 import { openPackages } from './desk/packages.js'
@@ -135,23 +136,28 @@ export async function openSession(options: SessionOptions) {
     /** The end of an attempt's output as this machine keeps it. */
     output: (id: string) => runner.tail(id),
 
-    /**
-     * Writes records and waits until they are in the log, and the log on the disk: no power cut takes back what a
-     * person was told to be done.
-     *
-     * Errors: `TIMED_OUT` when the disk does not take them now; they are written once it does.
-     */
-    async record(drafts: readonly Draft[]): Promise<void> {
-      agent.append(drafts)
-      if (await flushed(log)) return await syncStore(config.home)
-      throw new PoolError('TIMED_OUT', 'The log does not take records now; they are written as soon as it does.', {
-        hint: 'The disk may be full: see `hypersweep doctor`.'
-      })
-    },
+    record: (drafts: readonly Draft[]) => record({ agent, log, home: config.home }, drafts),
 
     /** Stops the attempts, writes what became of them, and closes everything; the clean-stop mark comes last. */
     close
   }
+}
+
+/**
+ * Writes records and waits until they are in the log, and the log on the disk: no power cut takes back what a person was
+ * told to be done.
+ *
+ * Errors: `TIMED_OUT` when the disk does not take them now; they are written once it does.
+ */
+async function record(
+  { agent, log, home }: { readonly agent: Agent; readonly log: SharedLog; readonly home: string },
+  drafts: readonly Draft[]
+): Promise<void> {
+  agent.append(drafts)
+  if (await flushed(log)) return await syncStore(home)
+  throw new PoolError('TIMED_OUT', 'The log does not take records now; they are written as soon as it does.', {
+    hint: 'The disk may be full: see `hypersweep doctor`.'
+  })
 }
 
 /** The mark comes after all that it speaks of. */
@@ -382,18 +388,4 @@ function list(folder: string): string[] {
   } catch {
     return [] // It is made when the first attempt runs.
   }
-}
-
-/** Changes whenever members or their machines do: each of these only ever grows, or gives to another. */
-function crowdOf({ members, machines, formerMachines }: Pool): string {
-  return `${members.size} ${machines.size} ${formerMachines.size}`
-}
-
-/** The machines that may connect: those of members, and the two that a newcomer knows before it has the log. */
-function memberMachines(pool: Pool, { founding, inviter }: Membership): string[] {
-  const machines = new Set([founding.machine, ...(inviter === undefined ? [] : [inviter])])
-  for (const member of pool.members.values()) machines.add(member.machine)
-  for (const machine of pool.machines.keys()) machines.add(machine)
-  for (const machine of pool.formerMachines.keys()) machines.delete(machine)
-  return [...machines].sort()
 }
