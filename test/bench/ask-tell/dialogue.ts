@@ -5,7 +5,8 @@
  * nothing.
  */
 import { type InitMessage, messageOf, spaceOf } from './messages.js'
-import { METHODS, named, RULES, type Stopping } from './methods.js'
+import { METHODS, named } from './methods.js'
+import { RULES, type Stopping } from './rules.js'
 import { openSession, type Session } from './session.js'
 
 export interface Dialogue {
@@ -49,12 +50,11 @@ export function createDialogue(method: string): Dialogue {
 }
 
 function open(method: string, { space, seed, trials, parallel, configs, max_epoch, eta }: InitMessage): Opened {
-  const options = { seed, trials, parallel }
   if (configs) {
     const rule = named(RULES, method)
-    return { stopping: rule({ ...options, configs: configs.length, maxEpoch: max_epoch, eta }) }
+    return { stopping: rule({ seed, configs: configs.length, maxEpoch: max_epoch, eta }) }
   }
-  const propose = named(METHODS, method)(options)
+  const propose = named(METHODS, method)({ seed, trials, parallel })
   return { session: openSession({ space: spaceOf(space), seed, propose }) }
 }
 

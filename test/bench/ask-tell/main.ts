@@ -4,7 +4,8 @@
  */
 import { createInterface } from 'node:readline'
 import { createDialogue } from './dialogue.js'
-import { METHODS, RULES } from './methods.js'
+import { METHODS } from './methods.js'
+import { RULES } from './rules.js'
 
 const [method = 'auto'] = process.argv.slice(2)
 if (!Object.hasOwn(METHODS, method) && !Object.hasOwn(RULES, method)) {

@@ -41,7 +41,7 @@ const initSchema = z.object({
   parallel: z.int().positive().default(1),
   configs: z.array(z.unknown()).min(1).optional(),
   max_epoch: z.int().positive().default(1),
-  eta: z.number().gt(1).default(3)
+  eta: z.number().gt(1).optional()
 })
 const measured = {
   id: z.int().nonnegative(),

@@ -1,15 +1,15 @@
 /**
- * Methods: the one place where a search method or a stopping rule gets the name by which the benches call it.
+ * Methods: the one place where a search method gets the name by which the benches call it.
  *
- * Owns the names, and the two that need no learning: `random` draws each trial from the space, `none` stops nothing.
- * A method is made anew for each run, so it may keep what it computed.
+ * Owns the names, and the two methods that learn nothing. A method is made anew for each run and remembers what it
+ * proposed. Invariant: none that learns proposes a configuration again while it finds one that is left.
  */
-import {
-  type CategoricalDimension,
-  isPresent,
-  type NumericDimension,
-  type Propose
-} from '../../../protocol/search/dimension.js'
+import { canonicalJson } from '../../../protocol/hash.js'
+import { drawCoordinate, valueAtCoordinate } from '../../../protocol/search/coordinate.js'
+import { type Dimension, isPresent, type Propose, type Space } from '../../../protocol/search/dimension.js'
+import { proposeBy } from '../../../protocol/search/learning.js'
+import { shiftedSobol } from '../../../protocol/search/sobol.js'
+import { proposeTpe } from '../../../protocol/search/tpe.js'
 import type { Parameters, ParameterValue } from '../../../protocol/sweep-spec.js'
 
 /** What is known before the first trial. */
@@ -20,38 +20,16 @@ export interface MethodOptions {
   readonly parallel: number
 }
 
-export interface StoppingOptions extends MethodOptions {
-  /** How many configurations there are; they are named by their index. */
-  readonly configs: number
-  /** The epoch after which a trial is complete. */
-  readonly maxEpoch: number
-  /** About one in `eta` goes on. */
-  readonly eta: number
-}
-
-/** What there is to do: begin a configuration, go on with what was paused, or wait for a report. */
-export type Turn =
-  | { readonly id: number; readonly config: number }
-  | { readonly id: number; readonly resume: true }
-  | { readonly wait: true }
-
-/** A stopping rule at work. */
-export interface Stopping {
-  ask(): Turn
-  /** @param value  Lower is better; NaN: diverged. After `stop` the trial is over, after `pause` it may be resumed. */
-  report(id: number, epoch: number, value: number): 'continue' | 'stop' | 'pause'
-}
+type IsTaken = (parameters: Parameters) => boolean
 
 /** Search methods by name: plug in here. */
 export const METHODS: Readonly<Record<string, (options: MethodOptions) => Propose>> = {
-  auto: () => random,
-  random: () => random
-}
-
-/** Stopping rules by name: plug in here. The name is the program's argument, as a search method's is. */
-export const RULES: Readonly<Record<string, (options: StoppingOptions) => Stopping>> = {
-  auto: none,
-  none
+  auto: () => withoutRepeats(isTaken => proposeBy('auto', isTaken)),
+  gp: () => withoutRepeats(isTaken => proposeBy('gp', isTaken)),
+  random: () => (space, _, draw) => assembled(space, dimension => drawnAt(dimension, draw())),
+  sobol,
+  tpe: () => withoutRepeats(isTaken => proposeBy('tpe', isTaken)),
+  'tpe-optuna-5': () => withoutRepeats(isTaken => proposeTpe({ bandwidth: 'optuna-5', isTaken }))
 }
 
 /** Returns what a table has under a name. Errors: there is no such name, with those that there are. */
@@ -61,47 +39,66 @@ export function named<T>(table: Readonly<Record<string, T>>, name: string): T {
   return found
 }
 
-/** Draws each dimension by itself and learns nothing. */
-function random(...[space, , draw]: globalThis.Parameters<Propose>): Parameters {
-  const parameters: Record<string, ParameterValue> = {}
-  for (const dimension of space) {
-    if (!isPresent(dimension, parameters)) continue
-    const u = draw()
-    parameters[dimension.name] = dimension.kind === 'numeric' ? numberAt(dimension, u) : choiceAt(dimension, u)
+/** So many combinations are looked through for one that is left. */
+const LEFT_MAX = 10_000
+
+/** Where all that can be counted is used up, a method repeats. */
+function withoutRepeats(make: (isTaken: IsTaken) => Propose): Propose {
+  const asked = new Set<string>()
+  const isTaken = (parameters: Parameters) => asked.has(canonicalJson(parameters))
+  const propose = make(isTaken)
+  return (space, observations, draw) => {
+    const proposed = propose(space, observations, draw)
+    const parameters = isTaken(proposed) ? (firstLeft(space, isTaken) ?? proposed) : proposed
+    asked.add(canonicalJson(parameters))
+    return parameters
   }
+}
+
+/** Returns the first combination that is left; undefined where there is none, or they cannot be counted. */
+function firstLeft(space: Space, isTaken: IsTaken): Parameters | undefined {
+  if (space.some(each => each.kind === 'numeric' && each.step === undefined)) return undefined
+  let looked = 0
+  for (const parameters of combinations(space)) {
+    if (!isTaken(parameters)) return parameters
+    if (++looked >= LEFT_MAX) return undefined
+  }
+  return undefined
+}
+
+/** `space`: all its values can be counted. */
+function* combinations([dimension, ...others]: Space, before: Parameters = {}): Generator<Parameters> {
+  if (!dimension) yield before
+  else if (!isPresent(dimension, before)) yield* combinations(others, before)
+  else for (const value of valuesOf(dimension)) yield* combinations(others, { ...before, [dimension.name]: value })
+}
+
+function valuesOf(dimension: Dimension): readonly ParameterValue[] {
+  if (dimension.kind === 'categorical') return dimension.choices
+  const { low, high, step = high - low } = dimension
+  const count = Math.min(LEFT_MAX, Math.round((high - low) / step) + 1)
+  return Array.from({ length: count }, (_, k) => valueAtCoordinate(dimension, k === count - 1 ? high : low + k * step))
+}
+
+/** Dimensions of the sequence go to those of the space in their order, present or not. */
+function sobol({ seed }: MethodOptions): Propose {
+  let index = -1
+  return space => {
+    index++
+    return assembled(space, (dimension, d) => drawnAt(dimension, shiftedSobol(seed, index, d)))
+  }
+}
+
+function assembled(space: Space, valueAt: (dimension: Dimension, d: number) => ParameterValue): Parameters {
+  const parameters: Record<string, ParameterValue> = {}
+  for (const [d, dimension] of space.entries())
+    if (isPresent(dimension, parameters)) parameters[dimension.name] = valueAt(dimension, d)
   return parameters
 }
 
-function numberAt({ low, high, isLog, step }: NumericDimension, u: number): number {
-  // The first and the last step reach as far beyond the ends as the others do around themselves.
-  const margin = step === undefined ? 0 : step / 2
-  // Half of the first step may lie at 0 or below, where there is no logarithm.
-  const least = isLog ? Math.max(low - margin, low / 2) : low - margin
-  const [from, to] = isLog ? [Math.log(least), Math.log(high + margin)] : [least, high + margin]
-  const drawn = from * (1 - u) + to * u
-  const value = isLog ? Math.exp(drawn) : drawn
-  const stepped = step === undefined ? value : low + Math.round((value - low) / step) * step
-  return Math.min(high, Math.max(low, stepped))
-}
-
-function choiceAt({ choices, weights }: CategoricalDimension, u: number): ParameterValue {
-  let below = 0
-  const at = weights?.findIndex(weight => {
-    below += weight
-    return u < below
-  })
-  return choices[at ?? Math.floor(u * choices.length)] ?? choices[choices.length - 1] ?? null
-}
-
-/** Begins each configuration once, in their order, and stops only what is trained to its end or has diverged. */
-function none({ configs, maxEpoch }: StoppingOptions): Stopping {
-  let next = 0
-  return {
-    ask() {
-      if (next >= configs) return { wait: true }
-      const config = next++
-      return { id: config, config }
-    },
-    report: (_, epoch, value) => (epoch < maxEpoch && Number.isFinite(value) ? 'continue' : 'stop')
-  }
+function drawnAt(dimension: Dimension, u: number): ParameterValue {
+  return valueAtCoordinate(
+    dimension,
+    drawCoordinate(dimension, () => u)
+  )
 }

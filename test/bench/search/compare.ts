@@ -39,6 +39,8 @@ export interface Setting {
   readonly problem: Problem
   readonly pending: number
   readonly seeds: number
+  /** The first of the seeds; absent: 1. */
+  readonly first?: number
   readonly trials: number
 }
 
@@ -52,11 +54,12 @@ export function openMethod(method: string): (Asker & { close?(): void }) | undef
   return undefined
 }
 
-/** Plays the seeds 1, 2, 3 and so on, and returns the regrets at each budget that the runs reach. */
+/** Plays the seeds one after the other, and returns the regrets at each budget that the runs reach. */
 export async function compared(asker: Asker, setting: Setting): Promise<Comparison> {
-  const { method, problem, pending, seeds, trials } = setting
+  const { method, problem, pending, seeds, first = 1, trials } = setting
   const runs: Regret[][] = []
-  for (let seed = 1; seed <= seeds; seed++) runs.push(await regretsOf(problem, asker, { seed, trials, pending }))
+  for (let seed = first; seed < first + seeds; seed++)
+    runs.push(await regretsOf(problem, asker, { seed, trials, pending }))
   const at = BUDGETS.filter(budget => budget <= trials).map(budget => {
     const regrets = runs.flatMap(run => run[budget - 1] ?? [])
     const tried = median(regrets.map(each => each.tried))
