@@ -365,6 +365,16 @@ t.test('nothing seen, nothing to vary, nothing but failures, values from elsewhe
   )
 })
 
+t.test('with many at work the first losses count at once: trials that run are trials begun', async t => {
+  const space: Space = [{ kind: 'numeric', name: 'x', low: 0, high: 1, isLog: false }]
+  const ended = [0.1, 0.2, 0.3, 0.4].map((x): Observation => ({ parameters: { x }, state: 'complete', loss: x }))
+  const running = [0.5, 0.55, 0.85, 0.95].map((x): Observation => ({ parameters: { x }, state: 'running' }))
+  const propose = (seen: Observation[]) => Number(createGaussianProcess()(space, seen, drawsOf(1))['x'])
+  t.ok(propose([...ended, ...running]) < 0.1, 'downhill')
+  const early = propose([...ended.slice(1), ...running])
+  t.ok(early > 0.6 && early < 0.8, 'with fewer losses, where the widest gap is')
+})
+
 t.test('where trials do not fit is learned, though the losses promise most there', async t => {
   const space: Space = [
     { kind: 'numeric', name: 'x', low: 0, high: 1, isLog: false },

@@ -16,7 +16,7 @@ export interface Data {
   readonly values: Vector
 }
 
-const ITERATIONS = 40
+const ITERATIONS = 25
 const TOLERANCE = 1e-3
 /** Bounds of the hyperparameters: of the weights, the amplitude, the noise. */
 const WEIGHT = { low: 1e-4, high: 1e4, start: 1 }

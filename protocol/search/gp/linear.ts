@@ -8,6 +8,8 @@
 export type Vector = Float64Array
 export type Rows = readonly Float64Array[]
 
+// Inner loops count by index: an iterator's pairs cost as much as what is done with them.
+
 /** Returns the sum of the products of the first `length` entries. Four sums side by side: twice as quick as one. */
 export function dot(a: Vector, b: Vector, length = a.length): number {
   let [first, second, third, fourth] = [0, 0, 0, 0]
@@ -36,8 +38,10 @@ export function cholesky(matrix: Rows): Rows | undefined {
   const factor: Float64Array[] = []
   for (const [i, source] of matrix.entries()) {
     const row = new Float64Array(i + 1)
-    for (const [j, above] of factor.entries())
+    for (let j = 0; j < i; j++) {
+      const above = factor[j] as Float64Array
       row[j] = ((source[j] as number) - dot(row, above, j)) / (above[j] as number)
+    }
     const pivot = (source[i] as number) - dot(row, row, i)
     // Also false for NaN.
     if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return undefined
@@ -82,7 +86,7 @@ export function inverseOfLower(factor: Rows): Rows {
   const rows: Float64Array[] = []
   for (const [i, source] of factor.entries()) {
     const row = new Float64Array(i + 1)
-    for (const [k, above] of rows.entries()) addScaled(row, source[k] as number, above, k + 1)
+    for (let k = 0; k < i; k++) addScaled(row, source[k] as number, rows[k] as Float64Array, k + 1)
     const pivot = source[i] as number
     for (let j = 0; j < i; j++) row[j] = -(row[j] as number) / pivot
     row[i] = 1 / pivot

@@ -9,8 +9,12 @@
  */
 import type { Observation } from '../dimension.js'
 
-/** In spreads from the median: worse losses are all as bad, and a number far below all others is a broken metric. */
-const WORST = 3
+/**
+ * In spreads from the median; above it in logarithms. Losses that are worse are all as bad: how bad says nothing of
+ * where the best lie, and would have the process bend where nobody looks. What is far below all others is a broken
+ * metric.
+ */
+const WORST = 2
 const BEST = -20
 /** What divergence counts as, where nothing worse was seen: one spread above the median. */
 const DIVERGED_MIN = 1

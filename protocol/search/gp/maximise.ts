@@ -23,7 +23,8 @@ const CHANGES = 3
 /** Candidates that are followed uphill. */
 const CLIMBS = 5
 const CLIMBS_MIN = 2
-const ROUNDS_MAX = 4
+const ROUNDS = 4
+const ROUNDS_MIN = 2
 const STEPS_MAX = 20
 /** A gain in log improvement that is not worth another round. */
 const GAIN_MIN = 1e-4
@@ -55,7 +56,7 @@ export function maximise(embedding: Embedding, acquisition: Acquisition, looking
     .sort((a, b) => b.value - a.value)
   const climbed = ranked
     .slice(0, Math.max(CLIMBS_MIN, Math.round(CLIMBS * looking.effort)))
-    .map(start => climb(embedding, acquisition, { start, isFree: looking.isFree }))
+    .map(start => climb(embedding, acquisition, { ...looking, start }))
   return climbed.reduce((best, each) => (each.value > best.value ? each : best), climbed[0] as Chosen)
 }
 
@@ -89,14 +90,18 @@ function pointNear(embedding: Embedding, centre: Vector, draw: Draw): Vector {
   return embedding.settled(coordinates)
 }
 
-interface Climb {
+interface Climb extends Pick<Looking, 'isFree'> {
   readonly start: Chosen
-  isFree(point: Vector): boolean
 }
 
-function climb(embedding: Embedding, acquisition: Acquisition, { start, isFree }: Climb): Chosen {
+function climb(
+  embedding: Embedding,
+  acquisition: Acquisition,
+  { start, effort, isFree }: Climb & Pick<Looking, 'effort'>
+): Chosen {
   let at = start
-  for (let round = 0; round < ROUNDS_MAX; round++) {
+  const rounds = Math.max(ROUNDS_MIN, Math.round(ROUNDS * effort))
+  for (let round = 0; round < rounds; round++) {
     const sloped = followSlope(embedding, acquisition, at)
     const uphill = sloped && sloped.value > at.value && isFree(sloped.point) ? sloped : at
     const next = bestNeighbour(embedding, acquisition, { start: uphill, isFree })

@@ -23,15 +23,18 @@ export interface GaussianProcessOptions {
   readonly isTaken?: (parameters: Parameters) => boolean
 }
 
-/** Trials that ended before anything is learned from them, and losses among them. */
+/** Trials before anything is learned, those that run included: else eight machines would begin 15 without looking. */
 const STARTUP_TRIALS = 8
-const STARTUP_LOSSES = 3
+/** Losses among them. */
+const STARTUP_LOSSES = 4
 /** A proposal's cost grows with the cube of the points: with more of them the best and the latest stand for all. */
 const POINTS_MAX = 300
 /** Up to so many points no effort is spared; a look at a candidate costs the square of them. */
 const FULL_EFFORT_POINTS = 100
-/** What a fit's cost grows with: it is repeated some 40 times. */
-const FIT_POINTS_MAX = 80
+/** What a fit's cost grows with: it is repeated some 30 times. */
+const FIT_POINTS_MAX = 64
+/** The trial that is expected to be best is one of so many that looked best. */
+const LEADERS = 24
 /** Series of what the running trials may come to. */
 const FANTASIES = 6
 /** Best trials near which is looked. */
@@ -63,7 +66,7 @@ export function createGaussianProcess({ isTaken = () => false }: GaussianProcess
     const tried = new Set(seen.map(({ point }) => point.join()))
     const isFree = (point: Vector) => !tried.has(point.join()) && !isTaken(embedding.parametersOf(point))
     const random = streamOf(draw)
-    const isEarly = seen.filter(hasEnded).length < STARTUP_TRIALS || seen.filter(hasLoss).length < STARTUP_LOSSES
+    const isEarly = seen.length < STARTUP_TRIALS || seen.filter(hasLoss).length < STARTUP_LOSSES
     const next = isEarly ? undefined : mostPromising(embedding, seen, { draw: random, isFree })
     const others = seen.map(({ point }) => point)
     return embedding.parametersOf(next ?? spreadPoint(embedding, others, { draw: random, isFree }))
@@ -78,7 +81,7 @@ interface Chance {
 function mostPromising(embedding: Embedding, seen: readonly Seen[], { draw, isFree }: Chance): Vector | undefined {
   const measured = measuredOf(seen)
   const best = bestFirst(measured.filter(({ observation }) => observation.state === 'complete'))
-  const leaders = best.length > 0 ? best : bestFirst(measured)
+  const leaders = (best.length > 0 ? best : bestFirst(measured)).slice(0, LEADERS)
   const pending = seen.filter(({ observation }) => observation.state === 'running').map(({ point }) => point)
   const gain = improvementOn(leaders, { data: dataOf(embedding, measured), pending, draw })
   const fits = fitting(embedding, seen)
