@@ -11,6 +11,7 @@ import { latencyOf } from './search/latency.js'
 import { openOptuna, optunaPython } from './search/optuna.js'
 import { type Asker, askerOf, regretsOf } from './search/play.js'
 import { measured, type Problem } from './search/problem.js'
+import { storedReferences } from './search/reference.js'
 import { estimateOf, inShort, median } from './search/statistics.js'
 
 const RUN = { seed: 3, trials: 20, pending: 1 }
@@ -146,6 +147,28 @@ t.test('statistics: medians, and a band that chance would not leave', async t =>
   const { low, high } = estimateOf(Array.from({ length: 20 }, (_, n) => n))
   t.ok(low >= 3 && low < 8 && high > 11 && high <= 16, `${low} to ${high}`)
   t.same([inShort(0.0123456), inShort(Number.POSITIVE_INFINITY)], ['0.0123', '-'])
+})
+
+t.test('a reference is read as it stands, or it is said what is wrong with it', async t => {
+  const dir = t.testdir({
+    'reference.json': JSON.stringify({
+      what: 'made up',
+      comparisons: [
+        {
+          ...{ optuna: '4.9.0', problem: 'lora', method: 'optuna:tpe', pending: 8, seeds: 20 },
+          at: [{ trials: 50, median: 0.03, low: 0.02, high: 0.04, regrets: [0.03] }]
+        }
+      ]
+    }),
+    'other.json': '{"comparisons": [{}]}'
+  })
+  t.same(storedReferences(`${dir}/reference.json`), [
+    {
+      ...{ optuna: '4.9.0', problem: 'lora', method: 'optuna:tpe', pending: 8 },
+      at: [{ trials: 50, median: 0.03, low: 0.02, high: 0.04 }]
+    }
+  ])
+  t.throws(() => storedReferences(`${dir}/other.json`), /optuna/)
 })
 
 t.test('latency: the first proposal, and those after it', async t => {
