@@ -97,8 +97,9 @@ function improvementOn(
   const hyperparameters = fit(thinned(data))
   const series = fantasies(data, hyperparameters, { pending, count: FANTASIES, draw })
   const posterior = posteriorOf({ ...data, points: [...data.points, ...pending] }, hyperparameters, series)
-  // Not the lowest loss seen: that one was lucky, and would be hard to improve on.
-  const expected = leaders.map(({ point }) => posterior.predict(point).means)
+  // Not the lowest loss seen: that one was lucky, and would be hard to improve on. What a running trial may come to
+  // counts as had: else its neighbourhood would promise what it will bring itself.
+  const expected = [...leaders.map(({ point }) => point), ...pending].map(point => posterior.predict(point).means)
   const bests = Float64Array.from(series, (_, s) => Math.min(...expected.map(means => means[s] as number)))
   return expectedImprovement(posterior, bests)
 }
