@@ -19,10 +19,14 @@ import { readStopping } from './sweep-stopping.js'
 import type { Field } from './yaml-places.js'
 
 const KEYS = Object.keys(sweepShape.shape)
-/** W&B's keys without which a sweep would be another one. */
+/** What people write and a sweep cannot keep: without it, it would be another sweep. */
 const REFUSED: Readonly<Record<string, string>> = {
   scheduler: 'not run here. Use "method: auto" with "parameters".',
-  metrics: 'several objectives are not run here. Name one as "metric".'
+  metrics: 'several objectives are not run here. Name one as "metric".',
+  // Machines' clocks differ, and no rule may read one: each machine would end the sweep at another time.
+  wall_time:
+    'a pool has no clock that all machines agree on. Use "gpu_hours" or "run_cap" for the sweep, ' +
+    '"time_limit" for each attempt.'
 }
 const CUSTOM = 'the method "custom" is not run here. Use "auto", "random" or "grid".'
 const PARAMETERS_EXAMPLE = '"parameters: { lr: { min: 0.001, max: 0.1 } }"'

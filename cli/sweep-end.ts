@@ -1,17 +1,16 @@
 /**
- * The end of a sweep: how many trials, how much of devices and of time.
+ * The end of a sweep: how many trials, how much of devices.
  *
  * Owns the rule that every sweep has an end: W&B's go on until somebody stops them, on friends' machines none should.
  */
 import { combinations, distinctConfigurations, LIMITS, type SweepSpec } from '#protocol'
-import { optional, readDuration, readNumber } from './sweep-fields.js'
+import { optional, readNumber } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import type { Field } from './yaml-places.js'
 
 /** Trials of a sweep that names no end: enough to search a dozen parameters, few enough to be given by friends. */
 const DEFAULT_RUN_CAP = 100
 const HOUR_S = 3600
-const YEAR_MS = 365 * 24 * HOUR_S * 1000
 
 type Fields = ReadonlyMap<string, Field>
 type Parts = 'method' | 'parameters' | 'runCap' | 'onDuplicate' | 'budget'
@@ -21,17 +20,12 @@ type Draft = { readonly [Key in Parts]?: SweepSpec[Key] | undefined }
 /** Returns what a sweep may use; nothing where nothing is said of it. */
 export function readBudget(fields: Fields, issues: Issues): SweepSpec['budget'] {
   const hours = optional(fields, 'gpu_hours', each => readNumber(each, issues))
-  const wallMs = optional(fields, 'wall_time', each => readDuration(each, { min: 1000, max: YEAR_MS }, issues))
   const field = fields.get('gpu_hours')
   if (field && hours !== undefined && !(hours * HOUR_S >= 1 && hours <= LIMITS.rangeMax / HOUR_S)) {
     issues.error(field, `expected hours, such as 12 or 0.5, got ${field.token}.`)
     return undefined
   }
-  if (hours === undefined && wallMs === undefined) return undefined
-  return {
-    ...(hours === undefined ? {} : { gpuSeconds: hours * HOUR_S }),
-    ...(wallMs === undefined ? {} : { wallSeconds: wallMs / 1000 })
-  }
+  return hours === undefined ? undefined : { gpuSeconds: hours * HOUR_S }
 }
 
 /** Returns the trials at most; says where a sweep without an end gets one, and where a finite one ends earlier. */

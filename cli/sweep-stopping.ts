@@ -3,7 +3,7 @@
  *
  * Owns what W&B's numbers mean: its bands are counted in reports of the metric, not in steps.
  */
-import { LIMITS, STOPPING_UNITS, type Stopping } from '#protocol'
+import { LIMITS, rungsFor, STOPPING_UNITS, type Stopping } from '#protocol'
 import { listed, optional, readChoice, readInteger, readMap, readNumber, shown } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import { STOPPING_SHAPES } from './sweep-shape.js'
@@ -38,7 +38,18 @@ export function readStopping(field: Field, issues: Issues): Stopping | undefined
   const before = issues.errors.length
   const fields = readMap(field, Object.keys(STOPPING_SHAPES[type].shape), issues)
   const stopping = fields && readRule(type, { field, fields, issues })
-  return issues.errors.length > before ? undefined : stopping
+  if (stopping === undefined || issues.errors.length > before) return undefined
+  warnOfNothing(stopping, fields?.get('unit') ?? field, issues)
+  return stopping
+}
+
+/** Steps have an end that programs tell, and parts of it are rungs; nobody tells how many reports there will be. */
+function warnOfNothing(stopping: Stopping, subject: Field, issues: Issues): void {
+  const { rule, unit } = stopping
+  if (unit !== 'reports' || rule === 'threshold' || rule === 'plateau') return
+  if (rungsFor({ stopping }, undefined).length > 0) return
+  const add = rule === 'asha' || rule === 'hyperband' ? ', or add "min_steps"' : ''
+  issues.warn(subject, `this stops nothing: how many reports there will be is not known. Use "unit: steps"${add}.`)
 }
 
 function readRule(rule: Type, reading: Reading): Stopping | undefined {
@@ -101,6 +112,9 @@ function readHyperband(reading: Reading, common: Common): Stopping | undefined {
   const rule = 'hyperband'
   const halving = readHalving(reading)
   const strict = optional(fields, 'strict', each => readBoolean(each, issues))
+  if (strict === false) {
+    issues.warn(fields.get('strict') ?? field, 'not used here: the value at the band counts, not the best one before.')
+  }
   const theirs = ['min_iter', 'max_iter', 's'].filter(name => fields.has(name))
   if (theirs.length === 0) return given({ rule, ...halving, strict, ...common })
   const ours = ['min_steps', 'max_steps'].find(name => fields.has(name))

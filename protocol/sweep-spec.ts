@@ -74,12 +74,10 @@ const constraintSchema = z
   .max(LIMITS.constraintChars)
   .refine(text => 'expression' in parseExpression(text), 'this is no expression over parameters')
 
-/** What a sweep may use in all; whichever is used up first ends it. */
+/** What a sweep may use in all. */
 const budgetSchema = z.strictObject({
-  /** Seconds of devices, added up over all attempts. */
-  gpuSeconds: z.number().min(1).max(LIMITS.rangeMax).optional(),
-  /** Seconds since it was submitted. */
-  wallSeconds: z.number().min(1).max(LIMITS.rangeMax).optional()
+  /** Seconds of devices, added up over all attempts that have ended (rule E7). */
+  gpuSeconds: z.number().min(1).max(LIMITS.rangeMax)
 })
 
 /** A checked sweep. */

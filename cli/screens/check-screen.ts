@@ -5,9 +5,9 @@ import {
   combinations,
   createSearch,
   distinctConfigurations,
-  formatDuration,
   type Parameter,
   type Parameters,
+  type Search,
   type Stopping,
   type SweepSpec
 } from '#protocol'
@@ -18,6 +18,8 @@ import { type Column, pairs, table } from '../terminal/table.js'
 
 /** Trials that are shown: enough to see that they are what was meant. */
 const TRIALS_SHOWN = 5
+/** Configurations that are looked at for those to show: where constraints leave out so many, the file is no use. */
+const LOOKED_AT_MAX = 50
 /** Values of a list that are shown. */
 const VALUES_SHOWN = 12
 
@@ -30,6 +32,12 @@ export interface ParameterCheck {
   readonly when?: string
 }
 
+export interface FirstTrial {
+  /** Its index. */
+  readonly trial: number
+  readonly parameters: Parameters
+}
+
 /** What a sweep file comes to. */
 export interface SweepCheck {
   readonly isValid: true
@@ -40,7 +48,12 @@ export interface SweepCheck {
   /** Trials in all; how many different ones there can be, null where there is no end of them. */
   readonly trials: number
   readonly choices: number | null
-  readonly firstTrials: readonly Parameters[]
+  /** Trials that the file names; they come first. */
+  readonly named: number
+  /** True when the others are proposed by the machines that claim them. */
+  readonly isProposed: boolean
+  /** The first trial of each of the first configurations, as far as they are known. */
+  readonly firstTrials: readonly FirstTrial[]
   readonly stopping?: Stopping
   readonly constraints: readonly string[]
   readonly seeds: number
@@ -53,7 +66,6 @@ export interface SweepCheck {
 export function sweepCheckOf(spec: SweepSpec, warnings: readonly SweepIssue[]): SweepCheck {
   const search = createSearch(spec)
   const choices = spec.method === 'grid' ? combinations(spec) : distinctConfigurations(spec)
-  const shown = Array.from({ length: Math.min(search.trials, TRIALS_SHOWN) }, (_, i) => search.trialAt(i)?.parameters)
   const { name, method, metric, stopping, constraints = [], seeds = 1, budget, command } = spec
   return {
     isValid: true,
@@ -63,7 +75,9 @@ export function sweepCheckOf(spec: SweepSpec, warnings: readonly SweepIssue[]): 
     parameters: Object.entries(spec.parameters).map(([each, parameter]) => parameterCheckOf(each, parameter)),
     trials: search.trials,
     choices: Number.isFinite(choices) ? choices : null,
-    firstTrials: shown.filter(trial => trial !== undefined),
+    named: Math.min(search.trials, (spec.trials?.length ?? 0) * seeds),
+    isProposed: search.proposer !== undefined,
+    firstTrials: firstTrialsOf(search),
     ...(stopping ? { stopping } : {}),
     constraints,
     seeds,
@@ -71,6 +85,17 @@ export function sweepCheckOf(spec: SweepSpec, warnings: readonly SweepIssue[]): 
     command,
     warnings
   }
+}
+
+/** Trials of one configuration differ in their seed alone, so the first of them stands for all. */
+function firstTrialsOf({ trials, seeds, trialAt }: Search): FirstTrial[] {
+  const found: FirstTrial[] = []
+  const end = Math.min(trials, LOOKED_AT_MAX * seeds)
+  for (let trial = 0; trial < end && found.length < TRIALS_SHOWN; trial += seeds) {
+    const chosen = trialAt(trial)
+    if (chosen) found.push({ trial, parameters: chosen.parameters })
+  }
+  return found
 }
 
 const COLUMNS: readonly Column[] = [
@@ -88,15 +113,22 @@ export function drawCheck(check: SweepCheck, sheet: Sheet): string {
   const rows = check.parameters.map(({ name, distribution, range, scale, when = NONE }) =>
     [{ text: name, paint: sheet.style.bold }, distribution, range, scale, when].slice(0, columns.length)
   )
-  const trials = check.firstTrials.map((trial, i): [string, string] => [`#${i}`, shortParameters(trial)])
-  return [
-    ...pairs(sweepRows(check), sheet),
-    '',
-    ...table(columns, rows, sheet),
-    '',
-    `First ${plural(trials.length, 'trial')}:`,
-    ...pairs(trials, sheet)
-  ].join('\n')
+  return [...pairs(sweepRows(check), sheet), '', ...table(columns, rows, sheet), '', ...firstLines(check, sheet)].join(
+    '\n'
+  )
+}
+
+function firstLines({ firstTrials, isProposed, named, seeds, trials }: SweepCheck, sheet: Sheet): string[] {
+  const rows = firstTrials.map(({ trial, parameters }): [string, string] => [
+    seeds === 1 ? `#${trial}` : `#${trial} to #${Math.min(trials, trial + seeds) - 1}`,
+    shortParameters(parameters)
+  ])
+  const isLater = isProposed && trials > named
+  if (isLater) rows.push([`from #${named}`, 'proposed when claimed, by what is known of the others then'])
+  if (rows.length === 0) return ['No trial: the constraints leave nothing of the parameters.']
+  const count = firstTrials.length
+  const what = seeds === 1 ? plural(count, 'trial') : plural(count, 'configuration')
+  return [isLater ? 'Trials:' : `First ${what}:`, ...pairs(rows, sheet)]
 }
 
 /** Returns one sentence on a sweep that could be submitted. */
@@ -107,7 +139,7 @@ export function drawDryRun(check: SweepCheck & { readonly folder: string }): str
 }
 
 function sweepRows(check: SweepCheck): [string, string][] {
-  const { name, method, metric, stopping, constraints, seeds, budget } = check
+  const { name, method, metric, stopping, constraints, named, seeds, budget } = check
   const target = metric.target === undefined ? '' : `, until ${shortNumber(metric.target)} is reached`
   const rows: [string, string][] = [
     ['sweep', name],
@@ -117,17 +149,19 @@ function sweepRows(check: SweepCheck): [string, string][] {
     ['stopping', stopping === undefined ? 'none: every trial runs to its end' : stoppingText(stopping)]
   ]
   if (seeds > 1) rows.push(['seeds', `each configuration is trained ${seeds} times`])
-  if (budget?.gpuSeconds !== undefined) rows.push(['devices', `${shortNumber(budget.gpuSeconds / 3600)} hours at most`])
-  if (budget?.wallSeconds !== undefined) rows.push(['time', `${formatDuration(budget.wallSeconds * 1000)} at most`])
+  if (named > 0) rows.push(['named', `${plural(named, 'trial')}, before all others`])
+  if (budget) rows.push(['devices', `${shortNumber(budget.gpuSeconds / 3600)} hours at most`])
   for (const constraint of constraints) rows.push(['only where', constraint])
   return rows
 }
 
-function trialsText({ trials, choices }: SweepCheck): string {
-  if (choices === null) return `${plural(trials, 'trial')} of endless choices`
-  return choices === trials
-    ? `${plural(trials, 'trial')}, all choices`
-    : `${plural(trials, 'trial')} of ${choices} choices`
+function trialsText({ trials, choices, seeds }: SweepCheck): string {
+  const configurations = Math.ceil(trials / seeds)
+  const what =
+    plural(trials, 'trial') + (seeds === 1 ? '' : `: ${plural(configurations, 'configuration')}, ${seeds} times each`)
+  const of = seeds === 1 ? ' ' : ', '
+  if (choices === null) return `${what}${of}of endless choices`
+  return choices === configurations ? `${what}, all choices` : `${what}${of}of ${choices} choices`
 }
 
 function stoppingText({ rule, ...settings }: Stopping): string {

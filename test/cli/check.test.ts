@@ -21,7 +21,7 @@ const FILES: readonly (readonly [file: string, method: string, trials: number, w
   ['exponents.yaml', 'auto', 40, []],
   ['grid-trainer.yaml', 'grid', 18, ['project', 'entity', 'parameters.warmup_steps']],
   ['hydra.yaml', 'grid', 2, []],
-  ['hyperband-max-iter.yaml', 'auto', 50, []],
+  ['hyperband-max-iter.yaml', 'auto', 50, ['early_terminate.strict']],
   ['hyperband-min-iter.yaml', 'random', 50, []],
   ['imputed.yaml', 'auto', 30, ['metric.impute', 'metric.impute_while_running']],
   ['launch.yaml', 'auto', 11, ['job', 'image_uri', 'run_cap']],
@@ -50,7 +50,9 @@ t.test("W&B's files are checked and could be submitted as they are", async t => 
     t.same([checked.status, dry.status], [EXIT.done, EXIT.done], file)
     const { firstTrials, warnings, ...check } = JSON.parse(checked.stdout)
     t.match(check, { isValid: true, method, trials }, file)
-    t.equal(firstTrials.length, Math.min(5, trials), file)
+    // A method that learns has none before somebody claims them.
+    t.equal(firstTrials.length, method === 'auto' ? 0 : Math.min(5, trials), file)
+    t.equal(check.isProposed, method === 'auto', file)
     t.same(
       warnings.map((each: { path: string }) => each.path),
       warned,
@@ -67,21 +69,22 @@ t.test('check: the parameters in a table, how trials are chosen, the first of th
   t.match(stdout, /\ntrials {5}50 trials of endless choices\n/)
   t.match(stdout, /\nstopping {3}hyperband; eta 3; bands 3, 9; strict false; unit reports\n/)
   t.match(stdout, /\nlr +log_uniform_values +1e-5 to 0\.1 +logarithmic\nlayers +int_uniform +1 to 6 +linear\n/)
-  t.match(stdout, /\nFirst 5 trials:\n#0 {2}layers=\d lr=[\d.e-]+\n/)
-  t.match(stderr, /^next: hypersweep submit .*hyperband-max-iter\.yaml/)
+  t.match(stdout, /\nTrials:\nfrom #0 {2}proposed when claimed, by what is known of the others then\n$/)
+  const drawn = await runCommand(['check', join(FOLDER, 'hyperband-min-iter.yaml')])
+  t.match(drawn.stdout, /\nFirst 5 trials:\n#0 {2}[a-z_]+=.*\n#1 /)
+  t.match(stderr, /^next: hypersweep submit .*hyperband-max-iter\.yaml/m)
 })
 
 t.test('check: all kinds of ranges, conditions, budgets and rules are shown', async t => {
   const parameters = `{ o: { values: [a, b], probabilities: [0.9, 0.1] }, n: { distribution: q_normal, mu: 1, q: 0.5 },
     l: { distribution: log_normal }, b: { distribution: beta, a: 2 }, c: { distribution: q_beta, q: 0.1 },
     q: { distribution: q_uniform, min: 0, max: 9, q: 3 }, w: { min: 0.0, max: 1.0, when: { o: [a] } } }`
-  const more = { seeds: '3', gpu_hours: '2.5', wall_time: '2h', constraints: '["q > n"]', preset: 'lora' }
+  const more = { seeds: '3', gpu_hours: '2.5', constraints: '["q > n"]', preset: 'lora' }
   const folder = t.testdir({ 'sweep.yaml': sweep({ parameters, ...more }), 'train.py': '' })
   const { stdout } = await runCommand(['check', join(folder, 'sweep.yaml')])
   const shown = [
     ['seeds', 'each configuration is trained 3 times'],
     ['devices', '2.5 hours at most'],
-    ['time', '2h at most'],
     ['only where', 'q > n'],
     ['o', 'categorical_w_probabilities', 'a \\(0.9\\), b \\(0.1\\)', '-'],
     ['n', 'q_normal', 'mean 1, deviation 1, steps of 0.5', 'linear'],
@@ -93,6 +96,29 @@ t.test('check: all kinds of ranges, conditions, budgets and rules are shown', as
     ['lora_r', 'categorical', '8, 16, 32, 64', '-']
   ]
   for (const cells of shown) t.match(stdout, new RegExp(`^${cells.join(' +')}`, 'm'))
+})
+
+t.test('check: named trials come first, seeds follow each other, constraints leave out', async t => {
+  const checked = async (changes: Record<string, string | undefined>) => {
+    const folder = t.testdir({ 'sweep.yaml': sweep(changes), 'train.py': '' })
+    const { stdout } = await runCommand(['check', join(folder, 'sweep.yaml')])
+    const asJson = await runCommand(['check', join(folder, 'sweep.yaml'), '--json'])
+    return { stdout, json: JSON.parse(asJson.stdout) }
+  }
+  const parameters = '{ a: { values: [1, 2, 3] }, b: { values: [1, 2] } }'
+  const trials = '[{ a: 3, b: 1 }]'
+  const grid = await checked({ parameters, trials, method: 'grid', run_cap: undefined, constraints: '["a != b"]' })
+  t.match(grid.json, { trials: 4, choices: 6, named: 1, seeds: 1, isProposed: false })
+  t.match(grid.stdout, /\ntrials +4 trials of 6 choices\n.*\nnamed +1 trial, before all others\n/)
+  t.match(grid.stdout, /\nFirst 4 trials:\n#0 {2}a=3 b=1\n#1 {2}a=1 b=2\n#2 {2}a=2 b=1\n#3 {2}a=3 b=2\n$/)
+  const seeds = await checked({ parameters, method: 'grid', seeds: '3', run_cap: '17' })
+  t.match(seeds.stdout, /\ntrials +17 trials: 6 configurations, 3 times each, all choices\n/)
+  t.match(seeds.stdout, /\nFirst 5 configurations:\n#0 to #2 {4}a=1 b=1\n#3 to #5 /)
+  const learned = await checked({ parameters, trials, method: 'tpe', run_cap: '6', seeds: '2' })
+  t.match(learned.json, { trials: 6, named: 2, isProposed: true, firstTrials: [{ trial: 0, parameters: { a: 3 } }] })
+  t.match(learned.stdout, /\nTrials:\n#0 to #1 {2}a=3 b=1\nfrom #2 {3}proposed when claimed/)
+  const none = await checked({ parameters, constraints: '["a > 3"]' })
+  t.match(none.stdout, /\nNo trial: the constraints leave nothing of the parameters\.\n$/)
 })
 
 t.test('check: every problem with its place, status 2, as text and as JSON', async t => {

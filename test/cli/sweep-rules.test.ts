@@ -3,7 +3,7 @@
  */
 import t from 'tap'
 import { readSweepText } from '../../cli/sweep-file.js'
-import { problems, sweep } from '../helpers/sweep-text.js'
+import { problems, sweep, warnings } from '../helpers/sweep-text.js'
 
 const specOf = (changes: Record<string, string | undefined>) => readSweepText(sweep(changes), 'sweep.yaml').spec
 const SGD = '{ opt: { values: [adam, sgd] }, momentum: { min: 0.0, max: 1.0, when: { opt: sgd } }, lr: { value: 0.1 } }'
@@ -51,10 +51,13 @@ t.test('trials that the file names get the constants and nothing that is not the
 })
 
 t.test('seeds, budgets and the methods beside random', async t => {
-  const spec = specOf({ seeds: '3', gpu_hours: '1.5', wall_time: '2h', method: 'one-at-a-time' })
-  t.match(spec, { seeds: 3, budget: { gpuSeconds: 5400, wallSeconds: 7200 }, method: 'one-at-a-time' })
+  const spec = specOf({ seeds: '3', gpu_hours: '1.5', method: 'one-at-a-time' })
+  t.match(spec, { seeds: 3, budget: { gpuSeconds: 5400 }, method: 'one-at-a-time' })
   for (const method of ['sobol', 'tpe', 'gp', 'auto'] as const) t.equal(specOf({ method }).method, method)
   t.match(problems(sweep({ gpu_hours: '0' })), [/expected hours, such as 12 or 0\.5, got 0/])
+  t.match(problems(sweep({ wall_time: '2h' })), [
+    /^\d+:1 wall_time: a pool has no clock .* Use "gpu_hours" or "run_cap" for the sweep, "time_limit" for each attempt/
+  ])
   t.match(problems(sweep({ seeds: '0' })), [/expected a whole number from 1 to 64, got 0/])
 })
 
@@ -67,6 +70,20 @@ t.test('a preset gives what the file does not say', async t => {
     /parameters\.learning_rate: a grid cannot list every value of log_uniform_values/,
     /parameters\.warmup_ratio: a grid cannot list/
   ])
+})
+
+t.test('a rule that stops nothing, and a setting that is not used, are told', async t => {
+  const told = (text: string) => warnings(sweep({ early_terminate: text }))
+  for (const rule of ['asha', 'hyperband']) {
+    t.match(told(`{ type: ${rule}, unit: reports }`), [
+      /this stops nothing: .* Use "unit: steps", or add "min_steps"\.$/
+    ])
+  }
+  for (const rule of ['median', 'auto']) t.match(told(`{ type: ${rule}, unit: reports }`), [/Use "unit: steps"\.$/])
+  for (const fine of ['asha, unit: reports, min_steps: 3', 'auto', 'plateau, patience: 3, unit: reports']) {
+    t.same(told(`{ type: ${fine} }`), [])
+  }
+  t.match(told('{ type: hyperband, min_iter: 3, strict: false }'), [/strict: not used here: the value at the band/])
 })
 
 t.test('each rule of early stopping has its settings', async t => {

@@ -68,7 +68,7 @@ const FULL_SPEC = {
     constraints: ['batch_size * decay <= 32 or optimizer in ["adam", null]'],
     trials: [{ batch_size: 8, data: 'wiki' }],
     seeds: 2,
-    budget: { gpuSeconds: 36_000, wallSeconds: 7200 },
+    budget: { gpuSeconds: 36_000 },
     runCap: 20,
     onDuplicate: 'reuse',
     timeLimitMs: 60_000,
@@ -139,8 +139,8 @@ function attempts(sweep: string): Draft[] {
     ]
     const usage = { peakBytes: 7.5e9, peakSource: 'process' as const, wattHours: 1.5, utilisation: 0.97 }
     const oom = { kind: 'contention' as const, bytes: 6e9 }
-    const measured = { rung: 3, value: 0.5, threshold: 0.4, rank: 2, of: 3, bracket: 0 }
-    const stop = { rule: 'asha', unit: 'steps' as const, ...measured }
+    const compared = { rung: 10, value: 0.5, threshold: 0.4, rank: 3, of: 4, bracket: 0 }
+    const stop = { rule: 'hyperband', unit: 'steps' as const, ...compared }
     const took = { usage, oom, stop, changed: ['the batch size was 4, not 8'] }
     const told = { step: 10, metrics: { loss: 0.5 }, curve, message: 'It ended.', tail: 'last words', bulk, ...took }
     return resultOf(about, result, { ...told, parameters: { x: 0, kind: 'lora', warm: true, seed: null } })
