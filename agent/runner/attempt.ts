@@ -17,6 +17,7 @@ import { createMetricsReader, type MetricsReader } from './metrics.js'
 import { type OutputFile, openOutput, readOutput } from './output.js'
 import { type Program, type ProgramEnd, startProgram } from './program.js'
 import { createReportReader, type ReportReader } from './reports.js'
+import { createWandbReader, type WandbReader } from './wandb-reader.js'
 import { clearWorkspace, prepareWorkspace, type Workspace, workspaceOf } from './workspace.js'
 
 /** The end of the output in which a cause of failure is looked for: launchers print much after the true one. */
@@ -59,6 +60,8 @@ export function runAttempt(attempt: AttemptSpec, context: AttemptContext): Runni
     history: createHistory(attempt.spec.metric),
     printed: createReportReader(),
     written: createMetricsReader(workspace.metrics),
+    logged: createWandbReader(workspace.wandbFolder),
+    isPrinted: false,
     changes: createChanges(attempt.parameters),
     recent: '',
     seconds: 0,
@@ -78,6 +81,9 @@ interface State {
   readonly history: History
   readonly printed: ReportReader
   readonly written: MetricsReader
+  readonly logged: WandbReader
+  /** True once the program told its objective itself: then W&B's file, which says the same, is not listened to. */
+  isPrinted: boolean
   readonly changes: Changes
   output?: OutputFile
   program?: Program
@@ -186,6 +192,8 @@ async function attend(state: State, command: [string, ...string[]], environment:
   hearLines(state, [...stderr.end(), ...stdout.end()])
   await following.close()
   await readRest(state.written, report => hear(state, report))
+  for (const report of await state.written.end()) hear(state, report)
+  await readRest(state.logged, report => hearLogged(state, report))
   return end
 }
 
@@ -194,6 +202,7 @@ function follow(state: State): { close(): Promise<void> } {
   let reading: Promise<void> | undefined
   const read = async () => {
     for (const report of (await state.written.next()) ?? []) hear(state, report)
+    for (const report of (await state.logged.next()) ?? []) hearLogged(state, report)
     reading = undefined
   }
   const timer = setInterval(() => {
@@ -208,10 +217,8 @@ function follow(state: State): { close(): Promise<void> } {
 }
 
 /** Piece by piece, so that a large file does not hold up the other attempts. */
-async function readRest(written: MetricsReader, onReport: (report: Report) => void): Promise<void> {
-  for (let some = await written.next(); some !== undefined; some = await written.next()) some.forEach(onReport)
-  const last = await written.end()
-  last.forEach(onReport)
+async function readRest(reader: Pick<MetricsReader, 'next'>, onReport: (report: Report) => void): Promise<void> {
+  for (let some = await reader.next(); some !== undefined; some = await reader.next()) some.forEach(onReport)
 }
 
 /**
@@ -219,15 +226,25 @@ async function readRest(written: MetricsReader, onReport: (report: Report) => vo
  *
  * The objective must still be reported anew: a program that ends at once has not completed anything.
  */
-async function recall({ workspace, history, printed, written }: State): Promise<void> {
+async function recall(state: State): Promise<void> {
+  const { workspace, history, printed, written, logged } = state
   const lines = ((await readOutput(workspace.output)) ?? '').split('\n')
   for (const text of lines) {
     const report = printed.read({ text, isCut: false })
-    if (report !== undefined) note(history, report)
+    if (report !== undefined) recallReport(state, report)
   }
-  await readRest(written, report => note(history, report))
+  await readRest(written, report => recallReport(state, report))
+  for (const report of await written.end()) recallReport(state, report)
+  await readRest(logged, report => {
+    if (!state.isPrinted) note(history, report)
+  })
   history.isReported = false
   history.brokenSteps = []
+}
+
+function recallReport(state: State, report: Report): void {
+  state.isPrinted ||= tellsObjective(state, report)
+  note(state.history, report)
 }
 
 function hearLines(state: State, lines: readonly Line[]): void {
@@ -244,6 +261,21 @@ function hearLines(state: State, lines: readonly Line[]): void {
 }
 
 function hear(state: State, report: Report): void {
+  state.isPrinted ||= tellsObjective(state, report)
+  take(state, report)
+}
+
+/** A program that prints what it logs, too, must not be heard twice. */
+function hearLogged(state: State, report: Report): void {
+  if (!state.isPrinted) take(state, report)
+}
+
+function tellsObjective({ history }: State, { metrics, nonFinite }: Report): boolean {
+  const { name } = history.metric
+  return metrics[name] !== undefined || nonFinite.includes(name)
+}
+
+function take(state: State, report: Report): void {
   note(state.history, report)
   state.context.onReport(report)
   // What will never be a number again only costs electricity.

@@ -8,7 +8,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { LIMITS } from '#protocol'
 import type { Report } from '../ports.js'
-import { createReportParser } from './reports.js'
+import { createReportParser, type ReportParser } from './reports.js'
 
 /** Bytes read at once: small enough that one file of millions of lines does not hold up the others. */
 const READ_BYTES = 64 * 1024
@@ -26,9 +26,16 @@ export interface MetricsReader {
   end(): Promise<readonly Report[]>
 }
 
-/** Returns a reader of the metrics file at `path`, which need not exist. Calls must not overlap. */
-export function createMetricsReader(path: string): MetricsReader {
-  let parser = createReportParser()
+/**
+ * Returns a reader of the metrics file at `path`, which need not exist. Calls must not overlap.
+ *
+ * @param createParser  Of what the file holds; lines unless it is given.
+ */
+export function createMetricsReader(
+  path: string,
+  createParser: () => ReportParser = createReportParser
+): MetricsReader {
+  let parser = createParser()
   let offset = 0
   let bytesLeft = LIMITS.metricsBytes
 
@@ -51,7 +58,7 @@ export function createMetricsReader(path: string): MetricsReader {
     // The program began its file anew: what it writes now is new as well.
     if (status.size < offset) {
       offset = 0
-      parser = createReportParser()
+      parser = createParser()
     }
     const length = Math.min(READ_BYTES, status.size - offset, bytesLeft)
     if (length <= 0) return undefined

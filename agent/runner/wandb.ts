@@ -20,6 +20,8 @@ export function wandbVariables(paths: WandbPaths, attempt: Pick<AttemptSpec, 'id
     // Reports of its own errors would be sent in spite of it.
     WANDB_ERROR_REPORTING: 'false',
     WANDB_DIR: paths.wandbFolder,
+    // Else it is named by its path in whatever repository the home lies in, and refused beyond 128 characters.
+    WANDB_PROJECT: 'hypersweep',
     WANDB_SWEEP_ID: attempt.sweep,
     WANDB_RUN_ID: attempt.id,
     WANDB_SWEEP_PARAM_PATH: paths.wandbParameters
