@@ -8,9 +8,10 @@
 import {
   type Alias,
   CST,
-  type Document,
+  Document,
   isAlias,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   Lexer,
@@ -111,6 +112,19 @@ export function openYaml(text: string): YamlFile {
   const { contents } = document
   if (contents === null || isEmpty(contents)) return { problems, warnings }
   return { root: fieldOf(contents, [], placeAt(contents.range[0]), { targets, placeAt }), problems, warnings }
+}
+
+/** Returns a value as a document that `openYaml` reads back; a list or a map of plain values stands on one line. */
+export function writeYaml(value: unknown): string {
+  const document = new Document(value, { version: '1.2', aliasDuplicateObjects: false })
+  const isPlain = (items: readonly unknown[]) =>
+    items.every(item => isScalar(item) || (isPair(item) && isScalar(item.value)))
+  visit(document, {
+    Collection: (_, node) => {
+      if (isPlain(node.items)) node.flow = true
+    }
+  })
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
 }
 
 /** What the library says in its own terms, said in ours. */

@@ -9,6 +9,8 @@ import type { ErrorCode } from './errors.js'
 import { idOf } from './hash.js'
 import { LIMITS } from './limits.js'
 import { recordedSpecSchema } from './sweep-spec.js'
+import type { ExplainView } from './view/explain-view.js'
+import type { InsightView } from './view/insight-view.js'
 import type { MachineView } from './view/machine-view.js'
 import type { SweepView } from './view/sweep-view.js'
 import type { TrialView } from './view/trial-view.js'
@@ -37,6 +39,8 @@ export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('trials'), sweep, limit: z.number().int().min(1).max(LIMITS.trialsPerSweep) }),
   /** `isFull`: with every point of the curve, fetched from the machine that ran it if need be. */
   z.object({ method: z.literal('trial'), sweep, trial, isFull: z.boolean().optional() }),
+  z.object({ method: z.literal('explain'), sweep, trial }),
+  z.object({ method: z.literal('insight'), sweep }),
   z.object({ method: z.literal('best'), sweep, limit: z.number().int().min(1).max(1000) }),
   z.object({ method: z.literal('logs'), sweep, trial }),
   z.object({ method: z.literal('overview'), sweep: sweep.optional() }),
@@ -174,6 +178,8 @@ export interface ControlAnswers {
   readonly stop: LocalSweepView
   readonly trials: readonly TrialView[]
   readonly trial: TrialView
+  readonly explain: ExplainView
+  readonly insight: InsightView
   readonly best: { readonly sweep: LocalSweepView; readonly trials: readonly TrialView[] }
   /** `missing`: why it is less than its machine kept. */
   readonly logs: {

@@ -4,10 +4,12 @@
  * Owns the way from records to curves and from a sweep's goal to losses; what a rule decides stands in stopping/. Any
  * machine can compute again what another one decided, from the reports that stand in the log.
  */
-import type { Sweep, Trial } from './pool/pool.js'
+import type { Report, Sweep, Trial } from './pool/pool.js'
 import type { RecordOf } from './records/record.js'
-import type { Progress, StoppingRule, Verdict } from './stopping/rule.js'
-import { rungsOf } from './stopping/rungs.js'
+import { type RankWarning, rankWarning } from './stopping/correlation.js'
+import { lossAt } from './stopping/curve.js'
+import type { Progress, StoppingContext, StoppingRule, Verdict } from './stopping/rule.js'
+import { createBrackets, rungsOf } from './stopping/rungs.js'
 import { verdictOf } from './stopping/verdict.js'
 import type { Stopping, SweepSpec } from './sweep-spec.js'
 
@@ -61,19 +63,106 @@ export function stoppingVerdict(
   if (!stopping || !sweep.submission) return undefined
   const { trial, curve: reports, after, fullSteps = fullStepsOf(sweep) } = subject
   const others = [...sweep.trials.values()].flatMap(each => progressOf(sweep, each))
-  const isCounted = stopping.unit === 'reports'
   const verdict = verdictOf(ruleOf(stopping, signOf(sweep)), { trial, reports, isComplete: false }, others, {
-    sweep: sweep.id,
-    ...(after === undefined ? {} : { after }),
-    ...(fullSteps === undefined || isCounted ? {} : { fullSteps }),
-    ...(stopping.warmUpSteps === undefined ? {} : { warmUpSteps: stopping.warmUpSteps })
+    ...contextOf(sweep, stopping, fullSteps),
+    ...(after === undefined ? {} : { after })
   })
-  return isCounted ? { ...verdict, unit: 'reports' } : verdict
+  return stopping.unit === 'reports' ? { ...verdict, unit: 'reports' } : verdict
+}
+
+/**
+ * Returns what the sweep's rule says of a trial at a rung, computed again from the log; nothing of a rule that compares
+ * with no other trial.
+ *
+ * @param subject  `curve`: its reports up to the first at or after the rung. `before`: the clock of that one; what
+ *                 others reported later was known to nobody when the rung was decided.
+ */
+export function verdictAtRung(
+  sweep: Sweep,
+  subject: { readonly trial: number; readonly curve: Curve; readonly rung: number; readonly before: number }
+): Verdict | undefined {
+  const { stopping } = sweep.submission?.spec ?? {}
+  if (!stopping) return undefined
+  const { trial, curve, rung, before } = subject
+  const own = { trial, reports: curve, isComplete: false }
+  const others = [...sweep.trials.values()].flatMap(each => progressOf(sweep, each, before))
+  const rule = ruleOf(stopping, signOf(sweep))
+  switch (rule.rule) {
+    case 'asha':
+      return verdictOf({ ...rule, rungs: [rung] }, own, others, { sweep: sweep.id })
+    case 'hyperband': {
+      const bracketOf = createBrackets(rule, contextOf(sweep, stopping, fullStepsOf(sweep)))
+      const { bracket } = bracketOf(trial)
+      const peers = others.filter(each => bracketOf(each.trial).bracket === bracket)
+      const verdict = verdictOf({ rule: 'asha', eta: rule.eta, rungs: [rung] }, own, peers, { sweep: sweep.id })
+      return { ...verdict, rule: 'hyperband', bracket }
+    }
+    case 'median':
+      return verdictOf({ ...rule, everySteps: rung }, own, others, { sweep: sweep.id, fullSteps: rung + 1 })
+    case 'threshold':
+    case 'plateau':
+      return undefined
+  }
+}
+
+/** Returns at which positions a trial is compared with others: of several halvings those of its own. */
+export function rungsOfTrial(sweep: Sweep, trial: number, fullSteps = fullStepsOf(sweep)): readonly number[] {
+  const { stopping } = sweep.submission?.spec ?? {}
+  if (!stopping) return NONE
+  const rule = ruleOf(stopping, signOf(sweep))
+  if (rule.rule === 'hyperband') return createBrackets(rule, contextOf(sweep, stopping, fullSteps))(trial).rungs
+  return rungsFor({ stopping }, fullSteps)
 }
 
 /** Returns what the log knows of a trial's curve; nothing when nobody reported. */
 export function curveOf(sweep: Sweep, trial: Trial): Curve {
   return progressOf(sweep, trial)[0]?.reports ?? []
+}
+
+/** Returns positions with losses of one attempt's reports, ascending, and the clock of each. */
+export function clockedCurve(
+  sweep: Sweep,
+  reports: ReadonlyMap<number, Report>
+): readonly (readonly [position: number, loss: number, clock: number])[] {
+  const sign = signOf(sweep)
+  const isCounted = sweep.submission?.spec.stopping?.unit === 'reports'
+  const points = [...reports].flatMap(([step, { value, count, clock }]): [number, number, number][] => {
+    const position = isCounted ? count : step
+    return position === undefined ? [] : [[position, sign * value, clock]]
+  })
+  return points.sort((a, b) => a[0] - b[0])
+}
+
+/** A rung whose order hardly tells the order in the end. */
+export interface MisleadingRung extends RankWarning {
+  readonly rung: number
+  readonly unit: 'steps' | 'reports'
+}
+
+/**
+ * Returns the first rung of a sweep whose order of the trials that were trained to their end hardly tells their order
+ * there; of several halvings it is asked about the trials that it does not rank, since a choice by rank hides what the
+ * rung misjudged.
+ */
+export function misleadingRung(sweep: Sweep): MisleadingRung | undefined {
+  const { stopping } = sweep.submission?.spec ?? {}
+  if (!stopping) return undefined
+  const complete = [...sweep.trials.values()].filter(each => each.standing.result?.class === 'complete')
+  const later = complete.flatMap(({ index, standing }) =>
+    standing.result?.value === undefined ? [] : [{ trial: index, value: signOf(sweep) * standing.result.value }]
+  )
+  const curves = complete.flatMap(each => progressOf(sweep, each))
+  const isHyperband = stopping.rule === 'hyperband'
+  for (const rung of rungsFor({ stopping }, fullStepsOf(sweep))) {
+    const entries = curves.flatMap(each => {
+      const value = lossAt(each, rung)
+      const isRanked = isHyperband && rungsOfTrial(sweep, each.trial).includes(rung)
+      return value === undefined || isRanked ? [] : [{ trial: each.trial, value }]
+    })
+    const warning = rankWarning(entries, later)
+    if (warning) return { ...warning, rung, unit: stopping.unit ?? 'steps' }
+  }
+  return undefined
 }
 
 /** Returns a loss as the sweep's metric would be written. */
@@ -101,24 +190,29 @@ function isWritable(value: number | undefined): value is number {
   return value !== undefined && Number.isFinite(value)
 }
 
-/** Of several attempts the one that came furthest speaks for the trial. */
-function progressOf(sweep: Sweep, { index, attempts, standing }: Trial): Progress[] {
-  const sign = signOf(sweep)
-  const isCounted = sweep.submission?.spec.stopping?.unit === 'reports'
+/** Of several attempts the one that came furthest speaks for the trial. `before`: only what was reported earlier. */
+function progressOf(sweep: Sweep, { index, attempts, standing }: Trial, before = Number.POSITIVE_INFINITY): Progress[] {
   let furthest: (readonly [number, number])[] = []
   for (const { reports } of attempts.values()) {
     for (const byStep of reports.values()) {
-      const curve = [...byStep].flatMap(([step, { value, count }]): [number, number][] => {
-        const position = isCounted ? count : step
-        return position === undefined ? [] : [[position, sign * value]]
-      })
-      curve.sort((a, b) => a[0] - b[0])
+      const curve = clockedCurve(sweep, byStep).flatMap(([position, loss, clock]): [number, number][] =>
+        clock < before ? [[position, loss]] : []
+      )
       if ((curve.at(-1)?.[0] ?? 0) > (furthest.at(-1)?.[0] ?? 0)) furthest = curve
     }
   }
+  const { result } = standing
   return furthest.length === 0
     ? []
-    : [{ trial: index, reports: furthest, isComplete: standing.result?.class === 'complete' }]
+    : [{ trial: index, reports: furthest, isComplete: result?.class === 'complete' && result.clock < before }]
+}
+
+function contextOf({ id }: Sweep, { unit, warmUpSteps }: Stopping, fullSteps: number | undefined): StoppingContext {
+  return {
+    sweep: id,
+    ...(fullSteps === undefined || unit === 'reports' ? {} : { fullSteps }),
+    ...(warmUpSteps === undefined ? {} : { warmUpSteps })
+  }
 }
 
 /**

@@ -26,6 +26,11 @@ export function isSpent(pool: Pool, sweep: Sweep): boolean {
   return most !== undefined && knownOf(pool, sweep).spentSeconds >= most
 }
 
+/** Returns how long devices trained for the sweep so far, in seconds: all that counts against its budget. */
+export function spentSecondsOf(pool: Pool, sweep: Sweep): number {
+  return knownOf(pool, sweep).spentSeconds
+}
+
 /** Looked at anew only when the pool has changed. */
 function knownOf(pool: Pool, sweep: Sweep): Known {
   const known = ends.get(sweep)

@@ -13,7 +13,9 @@ import {
   claimedTrials,
   type Draft,
   encodeBlock,
+  explainView,
   type InviteView,
+  insightView,
   type Live,
   type LiveMachine,
   type LocalSweepView,
@@ -135,6 +137,15 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
       const placement = isOpen && placementView(work.log.pool(), sweep, told.trial, liveOf(host, work))
       const view = placement ? { ...told, placement } : told
       return request.isFull ? fullTrial(work, work.log.pool(), sweep, view) : view
+    },
+    async explain(request) {
+      const work = workOf(host)
+      const { sweep, view } = oneTrial(host, work, request)
+      return explainView(work.log.pool(), sweep, view.trial, liveOf(host, work))
+    },
+    async insight(request) {
+      const pool = workOf(host).log.pool()
+      return insightView(pool, sweepNamed(pool, request.sweep)) ?? notArrived()
     },
     async best(request) {
       const work = workOf(host)
@@ -266,8 +277,11 @@ function localSweeps(host: Surroundings, work: Work): LocalSweepView[] {
 function localSweep(host: Surroundings, work: Work, text: string): LocalSweepView {
   const pool = work.log.pool()
   const view = sweepView(pool, sweepNamed(pool, text), liveOf(host, work))
-  if (!view) throw new PoolError('NOT_FOUND', 'The sweep has not arrived yet.', { hint: 'Try again in a moment.' })
-  return withApproval(work, view)
+  return withApproval(work, view ?? notArrived())
+}
+
+function notArrived(): never {
+  throw new PoolError('NOT_FOUND', 'The sweep has not arrived yet.', { hint: 'Try again in a moment.' })
 }
 
 function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>>): LocalSweepView {

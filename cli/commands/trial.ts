@@ -1,8 +1,9 @@
 /**
- * `trial list`, `trial view`, `trial logs`.
+ * `trial list`, `trial view`, `trial explain`, `trial logs`.
  */
 import { type Cli, type CommonFlags, jsonLine, present } from '../cli.js'
 import { withAgent } from '../client.js'
+import { drawExplain } from '../screens/explain-screen.js'
 import { drawTrial, drawTrials } from '../screens/trial-screen.js'
 import { shortId } from '../terminal/format.js'
 import { plainView } from '../terminal/plain.js'
@@ -35,7 +36,17 @@ export async function trialView(this: Cli, flags: CommonFlags, sweep: string, tr
   if (flags.json) return
   const { missing } = plainView(view)
   if (missing !== undefined) this.say(missing)
+  this.next(`hypersweep trial explain ${shortId(of.sweep)} ${trial}`, 'see why')
   this.next(`hypersweep trial logs ${shortId(of.sweep)} ${trial}`, 'read what it printed')
+}
+
+export async function trialExplain(this: Cli, flags: CommonFlags, sweep: string, trial: number): Promise<void> {
+  const { view, of } = await withAgent(this, flags, async ask => {
+    const of = await ask({ method: 'sweep', sweep })
+    return { of, view: await ask({ method: 'explain', sweep: of.sweep, trial }) }
+  })
+  present(this, flags, view, (shown, sheet) => drawExplain(shown, plainView(of), sheet))
+  if (!flags.json) this.next(`hypersweep trial view ${shortId(of.sweep)} ${trial}`, 'see its curve and its attempts')
 }
 
 export async function trialLogs(this: Cli, flags: CommonFlags, sweep: string, trial: number): Promise<void> {

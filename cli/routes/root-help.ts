@@ -36,8 +36,8 @@ SWEEPS
   approve    Let this machine run a friend's sweep
   watch      A live screen of the pool and a sweep
   best       The best trials of a sweep, and how to repeat them
-  sweep      Sweeps: list, view, stop
-  trial      Trials of a sweep: list, view, logs
+  sweep      Sweeps: list, view, insight, stop
+  trial      Trials of a sweep: list, view, explain, logs
 
 Every command has --help. Those that show something have --json.
 Exit status: 0 done, 1 failed, 2 wrong usage or file, 3 no agent is running, 4 not found, 5 refused, 6 timed out,

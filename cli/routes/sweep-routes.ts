@@ -5,6 +5,7 @@ import { buildCommand, buildRouteMap } from '@stricli/core'
 import type { Cli, CommonFlags } from '../cli.js'
 import type { ApproveFlags } from '../commands/approve.js'
 import type { CheckFlags } from '../commands/check.js'
+import type { InsightFlags } from '../commands/insight.js'
 import type { SubmitFlags } from '../commands/submit.js'
 import type { StopFlags } from '../commands/sweep.js'
 import type { WatchFlags } from '../commands/watch.js'
@@ -136,6 +137,33 @@ const sweepView = buildCommand<CommonFlags, [string], Cli>({
   docs: { brief: 'Show one sweep', customUsage: [{ input: 'digits', brief: 'How far, how good, what went wrong' }] }
 })
 
+const sweepInsight = buildCommand<InsightFlags, [string], Cli>({
+  loader: async () => (await import('../commands/insight.js')).sweepInsight,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      write: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        placeholder: 'next.yaml',
+        brief: 'Write the next sweep to this file, which must not be there yet'
+      }
+    },
+    positional: oneSweep
+  },
+  docs: {
+    brief: 'What a sweep has taught, and what to try next',
+    customUsage: [
+      { input: 'digits', brief: 'Which parameters mattered, where the best lie, where trials failed' },
+      { input: 'digits --write next.yaml', brief: 'The same, and the next sweep as a file' }
+    ],
+    fullDescription:
+      'Shows which parameters decided what the best trials are, how their ranges could be narrowed, where trials ' +
+      'diverged or ran out of memory, and a next sweep that begins with the best configurations. Changes nothing.'
+  }
+})
+
 const sweepStop = buildCommand<StopFlags, [string], Cli>({
   loader: async () => (await import('../commands/sweep.js')).sweepStop,
   parameters: {
@@ -176,6 +204,15 @@ const trialView = buildCommand<CommonFlags, [string, number], Cli>({
   }
 })
 
+const trialExplain = buildCommand<CommonFlags, [string, number], Cli>({
+  loader: async () => (await import('../commands/trial.js')).trialExplain,
+  parameters: { flags: commonFlags, positional: oneTrial },
+  docs: {
+    brief: 'Why a trial is what it is',
+    customUsage: [{ input: 'digits 4', brief: 'Where its parameters come from, and why it ended or goes on' }]
+  }
+})
+
 const trialLogs = buildCommand<CommonFlags, [string, number], Cli>({
   loader: async () => (await import('../commands/trial.js')).trialLogs,
   parameters: { flags: commonFlags, positional: oneTrial },
@@ -192,11 +229,11 @@ export const sweepRoutes = {
   watch,
   best,
   sweep: buildRouteMap({
-    routes: { list: sweepList, view: sweepView, stop: sweepStop },
+    routes: { list: sweepList, view: sweepView, insight: sweepInsight, stop: sweepStop },
     docs: { brief: 'Sweeps of the pool' }
   }),
   trial: buildRouteMap({
-    routes: { list: trialList, view: trialView, logs: trialLogs },
+    routes: { list: trialList, view: trialView, explain: trialExplain, logs: trialLogs },
     docs: { brief: 'Trials of a sweep' }
   })
 }

@@ -46,6 +46,7 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     ['trials', progressText(sweep)],
     ['', bar(shareDone(sweep), BAR_COLUMNS)],
     ['search', searchText(sweep)],
+    ...endRows(sweep),
     ['program', sweep.program],
     ['command', commandText(sweep.command)],
     ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}, digest ${shortId(bundle.digest)}`],
@@ -76,6 +77,18 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
   return pairs(rows, sheet).join('\n')
 }
 
+/** What ends trials and the sweep before their time. */
+function endRows({ stopping, stoppedEarly, trials, target, budget }: LocalSweepView): [string, Cell][] {
+  const rows: [string, Cell][] = []
+  if (stopping) rows.push(['stopping', `${stopping.rule}: ${stoppedEarly} of ${trials.total} stopped early`])
+  if (target) rows.push(['target', `${shortNumber(target.value)}, ${target.isReached ? 'reached' : 'not reached yet'}`])
+  if (budget) {
+    const share = Math.round((100 * budget.spentSeconds) / budget.gpuSeconds)
+    rows.push(['budget', `${seconds(budget.spentSeconds)} of ${seconds(budget.gpuSeconds)} of devices, ${share} %`])
+  }
+  return rows
+}
+
 /** Names the trials that fit no device, and what tells more. */
 function nowhereText({ sweep, unplaceable }: LocalSweepView): string | undefined {
   const [first] = unplaceable
@@ -85,12 +98,14 @@ function nowhereText({ sweep, unplaceable }: LocalSweepView): string | undefined
 }
 
 /** Returns how far a sweep is: `14 of 24 done, 3 running, 6 waiting, 1 failed`. */
-export function progressText({ trials, diverged }: SweepView): string {
-  const { total, done, stopped, running, waiting, failed } = trials
+export function progressText({ trials, stoppedEarly, diverged }: SweepView): string {
+  const { total, done, running, waiting, failed } = trials
+  const stopped = trials.stopped - stoppedEarly
   return [
     `${done} of ${total} done`,
     ...(running > 0 ? [`${running} running`] : []),
     ...(waiting > 0 ? [`${waiting} waiting`] : []),
+    ...(stoppedEarly > 0 ? [`${stoppedEarly} stopped early`] : []),
     ...(stopped > 0 ? [`${stopped} stopped`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(diverged > 0 ? [`${diverged} diverged`] : [])

@@ -12,6 +12,8 @@ import { changesOf, changeText, peakText, placementLines, usageLines } from './t
 /** A curve wider than this is no easier to read. */
 const CURVE_COLUMNS_MAX = 72
 const CURVE_ROWS = 10
+/** Stands for the parameters of a trial that gets them from whoever claims it. */
+const UNPROPOSED = 'proposed when it is claimed'
 /** What programs print beside their metrics, and what has a line of its own. */
 const STEP_NAMES: ReadonlySet<string> = new Set(['step', 'steps'])
 
@@ -41,12 +43,12 @@ export function drawTrials(trials: readonly TrialView[], metric: string, sheet: 
   ]
   const rows = trials.map((trial): Cell[] => [
     `#${trial.trial}`,
-    { text: trial.state, paint: trialPaint(trial.state, sheet.style) },
+    { text: stateText(trial), paint: trialPaint(trial.state, sheet.style) },
     valueText(trial.value),
     stepText(trial),
     seconds(trial.seconds),
     trial.machineName ?? NONE,
-    shortParameters(trial.parameters)
+    parametersText(trial)
   ])
   return table(columns, rows, sheet).join('\n')
 }
@@ -56,7 +58,7 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
   const { style } = sheet
   const rows: [string, Cell][] = [
     ['trial', { text: `#${trial.trial} of ${sweep.name}`, paint: style.bold }],
-    ['state', { text: trial.state, paint: trialPaint(trial.state, style) }],
+    ['state', { text: stateText(trial), paint: trialPaint(trial.state, style) }],
     [sweep.metric.name, valueText(trial.value)],
     ['step', stepText(trial)],
     ['time', seconds(trial.seconds)],
@@ -69,10 +71,12 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
     pairs(rows, sheet),
     titled(
       'PARAMETERS',
-      pairs(
-        Object.entries(trial.parameters).map(([name, value]) => [name, shortValue(value)]),
-        sheet
-      ),
+      trial.isUnproposed
+        ? [UNPROPOSED]
+        : pairs(
+            Object.entries(trial.parameters).map(([name, value]) => [name, shortValue(value)]),
+            sheet
+          ),
       style
     ),
     titled('USAGE', usageLines(trial, sheet), style),
@@ -86,6 +90,18 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
     .filter(lines => lines.length > 0)
     .map(lines => lines.join('\n'))
     .join('\n\n')
+}
+
+/** Returns a trial's state; of one that was stopped early, where, and how it stood there: `stopped at 9, 7 of 8`. */
+export function stateText({ state, stop }: TrialView): string {
+  if (!stop || state !== 'stopped') return state
+  const { rung, rank, of } = stop
+  const where = rung === undefined ? ' early' : ` at ${shortNumber(rung)}`
+  return `${state}${where}${rank === undefined ? '' : `, ${rank} of ${of ?? NONE}`}`
+}
+
+function parametersText({ isUnproposed, parameters }: TrialView): string {
+  return isUnproposed ? UNPROPOSED : shortParameters(parameters) || NONE
 }
 
 /** Returns a trial's curve as a chart that fits the sheet; nothing while it has none. */
@@ -118,7 +134,8 @@ export function titled(title: string, lines: readonly string[], style: Style): s
   return lines.length === 0 ? [] : [style.dim(title), ...lines]
 }
 
-function trialPaint(state: TrialState, style: Style): Paint {
+/** Returns the painter of a trial's state. */
+export function trialPaint(state: TrialState, style: Style): Paint {
   switch (state) {
     case 'waiting':
     case 'reused':
@@ -130,6 +147,7 @@ function trialPaint(state: TrialState, style: Style): Paint {
     case 'stopped':
     case 'diverged':
     case 'unplaceable':
+    case 'infeasible':
       return style.warn
     case 'quarantined':
       return style.bad

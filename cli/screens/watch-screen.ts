@@ -58,7 +58,7 @@ export function secondsLeft(
   { trials, secondsTrained }: LocalSweepView,
   running: readonly TrialView[]
 ): number | undefined {
-  const ended = trials.done + trials.failed
+  const ended = trials.done + trials.failed + trials.stopped
   if (ended === 0 || trials.running === 0) return undefined
   const mean = secondsTrained / ended
   const spent = running.reduce((sum, trial) => sum + Math.min(mean, trial.seconds ?? 0), 0)

@@ -19,7 +19,7 @@ export interface Importance {
 }
 
 /** With fewer trials than this, shares are noise that looks like knowledge. */
-const TRIALS_MIN = 20
+export const TRIALS_MIN = 20
 /** The best tenth is what a parameter is to explain. */
 const TARGET_SHARE = 0.1
 /** A condition that fewer trials fulfil than this tells nothing. */

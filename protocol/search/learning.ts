@@ -9,9 +9,9 @@ import { axesOf, combinationOf, sizeOf } from './axis.js'
 import { satisfies } from './constraint.js'
 import type { Draw, Observation, Propose, Space } from './dimension.js'
 import { dimensionsOf, isInSpace, withConstants } from './dimensions.js'
-import { createGaussianProcess } from './gp/propose.js'
+import { createGaussianProcess, STARTUP_TRIALS as GP_START_UP_TRIALS } from './gp/propose.js'
 import { randomAxis } from './space.js'
-import { proposeTpe } from './tpe.js'
+import { proposeTpe, START_UP_TRIALS as TPE_START_UP_TRIALS } from './tpe.js'
 
 /** What is asked for a proposal. */
 export interface Asked {
@@ -39,6 +39,15 @@ const GP_OBSERVATIONS_MAX = 300
 export const LEARNING_METHODS = ['tpe', 'gp', 'auto'] as const
 export type LearningMethod = (typeof LEARNING_METHODS)[number]
 
+/** Results that each method waits for; until then it draws. */
+export const LEARNS_FROM = { tpe: TPE_START_UP_TRIALS, gp: GP_START_UP_TRIALS } as const
+
+/** Returns which of the two methods proposes after so many observations, those that run included. */
+export function proposingMethod(method: LearningMethod, observations: number): 'tpe' | 'gp' {
+  if (method === 'auto') return observations <= GP_OBSERVATIONS_MAX ? 'gp' : 'tpe'
+  return method
+}
+
 /**
  * Returns a method. `auto` is the Gaussian process as long as its cost allows: of trials that home machines can pay for
  * it makes most (`npm run bench -- search`), and TPE after that.
@@ -46,8 +55,8 @@ export type LearningMethod = (typeof LEARNING_METHODS)[number]
 export function proposeBy(method: LearningMethod, isTaken: Asked['isTaken']): Propose {
   const [gp, tpe] = [createGaussianProcess({ isTaken }), proposeTpe({ isTaken })]
   return (space, observations, draw) => {
-    const isGp = method === 'gp' || (method === 'auto' && observations.length <= GP_OBSERVATIONS_MAX)
-    return (isGp ? gp : tpe)(space, observations, draw)
+    const proposeNext = proposingMethod(method, observations.length) === 'gp' ? gp : tpe
+    return proposeNext(space, observations, draw)
   }
 }
 

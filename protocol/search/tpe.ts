@@ -24,7 +24,7 @@ export interface TpeOptions {
   readonly isTaken?: (parameters: Parameters) => boolean
 }
 
-const START_UP_TRIALS = 10
+export const START_UP_TRIALS = 10
 const CANDIDATES = 24
 /** Good trials: a share of those that ended, and never more than this. */
 const BELOW_SHARE = 0.1

@@ -1,11 +1,12 @@
 /**
  * Sweeps as people see them: how far, how good, what went wrong.
  */
-
+import { hasReachedTarget, spentSecondsOf } from '../ending.js'
 import { LIMITS } from '../limits.js'
 import { isUnplaceable } from '../placement/place.js'
 import { machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
 import { searchOf } from '../searches.js'
+import type { SweepSpec } from '../sweep-spec.js'
 import { claimedTrials, freshTrials, type SweepState, sweepStateOf, sweepsInOrder } from '../sweeps.js'
 import type { Live } from './live.js'
 import { rankedTrials, type TrialView, trialView } from './trial-view.js'
@@ -15,6 +16,8 @@ export interface SweepView {
   readonly name: string
   readonly state: SweepState
   readonly method: string
+  /** Its rule of early stopping; absent: none. */
+  readonly stopping?: NonNullable<SweepSpec['stopping']>
   readonly metric: { readonly name: string; readonly goal: 'minimize' | 'maximize' }
   readonly submittedBy: string
   /** Wall time of its author, ms since 1970. */
@@ -25,7 +28,7 @@ export interface SweepView {
   readonly command: readonly string[]
   /**
    * `done` counts trials that were trained to an end, and those that reuse one. `stopped`: the sweep was stopped while
-   * they ran. `failed`: in quarantine, or they fit no known device.
+   * they ran, or its rule stopped them early. `failed`: in quarantine, or they fit no known device.
    */
   readonly trials: {
     readonly total: number
@@ -37,7 +40,13 @@ export interface SweepView {
   }
   /** Trials that fit no known device, the first of them; `failed` counts them all. */
   readonly unplaceable: readonly number[]
+  /** How many of the stopped ones the sweep's rule of early stopping ended. */
+  readonly stoppedEarly: number
   readonly diverged: number
+  /** The value that ends the sweep, and whether a trial has reached it. */
+  readonly target?: { readonly value: number; readonly isReached: boolean }
+  /** Seconds of devices that the sweep may use, and those that count against it so far. */
+  readonly budget?: { readonly gpuSeconds: number; readonly spentSeconds: number }
   /** What was trained beside the results that count: see `repeatedIn`. */
   readonly repeated: Repeated
   /** All device time that is known of: of results, of failures, of what was repeated. */
@@ -94,6 +103,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     name: spec.name,
     state: sweepStateOf(pool, sweep),
     method: spec.method,
+    ...(spec.stopping ? { stopping: spec.stopping } : {}),
     metric: { name: spec.metric.name, goal: spec.metric.goal },
     submittedBy: pool.members.get(submission.member)?.name ?? submission.member.slice(0, 8),
     submittedAt: submission.at,
@@ -102,7 +112,9 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     command: spec.command,
     trials: { total, done, stopped, running, waiting: Math.max(0, total - done - stopped - running - failed), failed },
     unplaceable: unplaceable.slice(0, UNPLACEABLE_SHOWN),
+    stoppedEarly: results.filter(result => result.class === 'stopped' && result.stop).length,
     diverged: results.filter(result => result.class === 'diverged').length,
+    ...endsOf(pool, sweep, spec),
     repeated,
     secondsTrained: secondsOf([...results, ...failures]) + repeated.seconds,
     ...(best === undefined ? {} : { best: trialView(pool, sweep, best, live) }),
@@ -120,6 +132,16 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
       .filter(([, machine]) => machine.beat.accepts.includes(sweep.id))
       .map(([, machine]) => machine.beat.name)
       .sort()
+  }
+}
+
+/** What ends the sweep before all its trials are through. */
+function endsOf(pool: Pool, sweep: Sweep, { metric, budget }: SweepSpec): Pick<SweepView, 'target' | 'budget'> {
+  const { target: value } = metric
+  const { gpuSeconds } = budget ?? {}
+  return {
+    ...(value === undefined ? {} : { target: { value, isReached: hasReachedTarget(pool, sweep) } }),
+    ...(gpuSeconds === undefined ? {} : { budget: { gpuSeconds, spentSeconds: spentSecondsOf(pool, sweep) } })
   }
 }
 

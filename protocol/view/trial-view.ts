@@ -2,15 +2,19 @@
  * Trials as people see them: parameters, the value that counts, and the story of each attempt.
  */
 import { holderOf } from '../claims.js'
+import { signOf } from '../early-stopping.js'
 import { isUnplaceable } from '../placement/place.js'
-import { type Attempt, machineOf, type Pool, type Sweep } from '../pool/pool.js'
-import type { Usage } from '../records/record.js'
-import { parametersOf, searchOf } from '../searches.js'
+import { type Attempt, machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
+import type { ReleaseReason, Usage } from '../records/record.js'
+import { isUnproposed, parametersOf, searchOf } from '../searches.js'
 import type { Parameters } from '../sweep-spec.js'
 import type { Live } from './live.js'
 import type { PlacementView } from './placement-view.js'
 
-/** `waiting`: nobody has it. `reused`: another trial had the same parameters. `unplaceable`: fits no known device. */
+/**
+ * `waiting`: nobody has it. `reused`: another trial had the same parameters. `unplaceable`: fits no known device.
+ * `infeasible`: the sweep's constraints leave it no configuration.
+ */
 export type TrialState =
   | 'waiting'
   | 'running'
@@ -19,6 +23,7 @@ export type TrialState =
   | 'diverged'
   | 'quarantined'
   | 'unplaceable'
+  | 'infeasible'
   | 'reused'
 
 export interface AttemptView {
@@ -43,6 +48,8 @@ export interface AttemptView {
     | 'timeout'
     | 'stopped'
     | 'lost'
+  /** Why its machine gave it back; of `released`. */
+  readonly reason?: ReleaseReason
   readonly seconds?: number
   readonly step?: number
   readonly steps?: number
@@ -59,7 +66,11 @@ export interface TrialView {
   readonly sweep: string
   readonly trial: number
   readonly state: TrialState
+  /** None where they are proposed when the trial is claimed, see `isUnproposed`, and of an infeasible one. */
   readonly parameters: Parameters
+  readonly isUnproposed?: true
+  /** Where the sweep's rule of early stopping ended it, as the record tells; values as the metric is written. */
+  readonly stop?: NonNullable<Result['stop']>
   /** The objective that counts; while the trial runs, its latest report. */
   readonly value?: number
   readonly step?: number
@@ -103,6 +114,8 @@ export function trialView(pool: Pool, sweep: Sweep, index: number, live: Live): 
     trial: index,
     state: stateOf(pool, sweep, index, reused !== undefined),
     parameters: parametersOf(sweep, index),
+    ...optional('isUnproposed', isUnproposed(sweep, index) || undefined),
+    ...optional('stop', shown?.stop && written(shown.stop, signOf(sweep))),
     ...optional('value', shown ? shown.value : current?.value),
     ...optional('step', shown ? shown.step : current?.step),
     ...optional('steps', shown ? undefined : current?.steps),
@@ -128,9 +141,25 @@ export function rankedTrials(_pool: Pool, sweep: Sweep, limit: number): number[]
   return valued.slice(0, limit).map(each => each.index)
 }
 
+/** A rule compares losses; people know the metric. */
+function written(stop: NonNullable<Result['stop']>, sign: 1 | -1): NonNullable<Result['stop']> {
+  const { value, threshold } = stop
+  return {
+    ...stop,
+    ...optional('value', value === undefined ? undefined : asMetric(value, sign)),
+    ...optional('threshold', threshold === undefined ? undefined : asMetric(threshold, sign))
+  }
+}
+
+/** Returns a loss as its metric is written; never a negative zero. */
+export function asMetric(loss: number, sign: 1 | -1): number {
+  return sign * loss || 0
+}
+
 function stateOf(pool: Pool, sweep: Sweep, index: number, isReused: boolean): TrialState {
   const trial = sweep.trials.get(index)
   if (isReused) return 'reused'
+  if (sweep.submission && !searchOf(sweep.submission).has(index)) return 'infeasible'
   if (!trial) return isUnplaceable(pool, sweep, index) ? 'unplaceable' : 'waiting'
   switch (trial.standing.phase) {
     case 'open':
@@ -176,7 +205,11 @@ function attemptViews(pool: Pool, sweep: Sweep, index: number, attempt: Attempt,
         ...optional('changed', result.changed)
       }
     }
-    if (attempt.releases.has(machine)) return { ...base, state: 'released' as const }
+    const release = attempt.releases.get(machine)
+    if (release) {
+      const { reason, seconds } = release
+      return { ...base, state: 'released' as const, reason, ...optional('seconds', seconds) }
+    }
     if (machine !== holder) return { ...base, state: 'yielded' as const }
     const running = live.machines
       .get(machine)

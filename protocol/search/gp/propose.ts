@@ -24,7 +24,7 @@ export interface GaussianProcessOptions {
 }
 
 /** Trials before anything is learned, those that run included: else eight machines would begin 15 without looking. */
-const STARTUP_TRIALS = 8
+export const STARTUP_TRIALS = 8
 /** Losses among them. */
 const STARTUP_LOSSES = 4
 /** A proposal's cost grows with the cube of the points: with more of them the best and the latest stand for all. */
