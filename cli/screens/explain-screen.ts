@@ -11,6 +11,7 @@ import { type Cell, type Column, pairs, table } from '../terminal/table.js'
 import { isOver } from './sweep-advice.js'
 import { stateText, stepText, titled, trialPaint, valueText } from './trial-screen.js'
 
+const TOLD_ABOVE: ReadonlySet<AttemptView['state']> = new Set(['complete', 'stopped', 'diverged', 'running'])
 const METHODS = { tpe: 'TPE', gp: 'the Gaussian process' } as const
 
 /** Returns one screen about one trial. */
@@ -191,9 +192,9 @@ function comparedLines({ compared, metric, trial, reuses }: ExplainView, sheet: 
   return [...table(columns, rows, sheet), ...(rest > 0 ? [`… and ${rest} more`] : [])]
 }
 
-/** A line each for what was not simply trained to its end. */
+/** A line each for what else happened: one attempt alone, whose end is told above, is no news. */
 function attemptRows({ trial }: ExplainView, sheet: Sheet): string[] {
-  const told = trial.attempts.filter(({ state }) => state !== 'complete' || trial.attempts.length > 1)
+  const told = trial.attempts.filter(({ state }) => trial.attempts.length > 1 || !TOLD_ABOVE.has(state))
   return pairs(
     told.map(attempt => [
       `${attempt.attempt}${attempt.backup ? ' backup' : ''}`,

@@ -192,7 +192,7 @@ function decided(sweep: Sweep, trial: Trial | undefined, view: TrialView): Decid
   const verdicts = passed.flatMap(({ rung, before }) => {
     const until = curve.filter(([, , clock]) => clock <= before).map(([step, loss]): [number, number] => [step, loss])
     const verdict = verdictAtRung(sweep, { trial: trial.index, curve: until, rung, before })
-    return verdict ? [verdict] : []
+    return verdict && verdict.basis !== 'early' ? [verdict] : []
   })
   const last = verdicts.at(-1)
   // The log may tell of more than its machine knew: what went on, went on.

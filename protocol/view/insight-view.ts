@@ -11,8 +11,9 @@ import { canonicalJson } from '../hash.js'
 import { LIMITS } from '../limits.js'
 import { isUnplaceable } from '../placement/place.js'
 import type { Pool, Sweep, Trial } from '../pool/pool.js'
+import { satisfies } from '../search/constraint.js'
 import type { Dimension, NumericDimension } from '../search/dimension.js'
-import { dimensionsOf } from '../search/dimensions.js'
+import { dimensionsOf, isInSpace } from '../search/dimensions.js'
 import { type Importance, importancesOf, TRIALS_MIN } from '../search/importance.js'
 import { type BadEnd, badEndOf, type Narrowing, narrowingOf } from '../search/narrowing.js'
 import { streamOf } from '../search/stream.js'
@@ -148,9 +149,13 @@ function hasNoRoom(pool: Pool, sweep: Sweep, { index, standing }: Trial): boolea
   return ranOut || (standing.phase === 'open' && isUnplaceable(pool, sweep, index))
 }
 
+function trainedWith(sweep: Sweep, { index, standing }: Trial): Parameters {
+  return standing.result?.parameters ?? parametersOf(sweep, index)
+}
+
 function badTrials(sweep: Sweep, space: readonly Dimension[], isBad: (trial: Trial) => boolean): BadTrials {
   const tried = [...sweep.trials.values()]
-    .map(trial => ({ trial, isBad: isBad(trial), parameters: parametersOf(sweep, trial.index) }))
+    .map(trial => ({ trial, isBad: isBad(trial), parameters: trainedWith(sweep, trial) }))
     .filter(each => each.isBad || each.trial.standing.phase === 'done')
   const numeric = space.filter((each): each is NumericDimension => each.kind === 'numeric')
   const ends = numeric.flatMap(({ name }) => {
@@ -174,14 +179,20 @@ function nextSweep(
     const range = ranges.find(each => each.name === name)
     return [name, range ? narrowedTo(parameter, range) : parameter] as const
   })
+  // A peer's record may say that it trained anything; a file names what the sweep could have had.
+  const space = dimensionsOf(spec)
+  const named = best
+    .map(each => each.parameters)
+    .filter(parameters => isInSpace({ spec, space }, parameters) && satisfies(spec, parameters))
+  const { trials: _, ...rest } = spec
   const { onDuplicate } = spec
   const most = onDuplicate === 'replicate' ? LIMITS.trialsPerSweep : LIMITS.trialsWithHistory
   return {
-    ...spec,
+    ...rest,
     name: nextName(spec.name),
     method: 'auto',
     parameters: Object.fromEntries(narrowed),
-    trials: best.map(each => each.parameters),
+    ...(named.length === 0 ? {} : { trials: named }),
     runCap: Math.min(spec.runCap ?? trials, most)
   }
 }
