@@ -1,8 +1,8 @@
 /**
  * Narrowing: the part of a range in which the best trials lie, and where the bad ones do.
  *
- * Owns how much room is left around the best ones. Shown to people and decides nothing: what is computed with `log` and
- * `exp` here is never put into a sweep by itself. Were it ever recorded, then by the claimer, never recomputed.
+ * Owns how much room is left around the best ones. It is shown and decides nothing; like what a search computes, what
+ * comes of `log` and `exp` here is recorded by the claimer, never recomputed for agreement, if it is recorded at all.
  * Invariant: a narrowed range lies within the old one and holds all values that it was made for.
  */
 import { asWritten } from './axis.js'

@@ -324,3 +324,16 @@ t.test('what an approved sweep requires and this machine lacks is shown with the
   t.notOk('unmet' in (await view()))
   t.notOk((await checks()).some(({ name }) => name === 'requires'))
 })
+
+t.test('a trial is explained and a sweep has taught something, by the names that people use', async t => {
+  const draft = submission()
+  const { ask } = lab(t, [draft, resultOf({ sweep: draft.sweep, trial: 1, attempt: 1 }, 'complete')])
+  t.match(await ask({ method: 'explain', sweep: 'lora', trial: 1 }), {
+    trial: { trial: 1, state: 'complete' },
+    origin: { from: 'grid', place: 1 },
+    decisions: []
+  })
+  t.match(await ask({ method: 'insight', sweep: 'lora' }), { trials: { total: 4, complete: 1 }, needed: 20 })
+  await t.rejects(ask({ method: 'explain', sweep: 'lora', trial: 4 }), { code: 'NOT_FOUND' })
+  await t.rejects(ask({ method: 'insight', sweep: 'none' }), { code: 'NOT_FOUND' })
+})
