@@ -38,7 +38,6 @@ function keysOf(spec: SweepSpec): Fields {
     metric: defined({ ...metric }),
     run_cap: spec.runCap,
     gpu_hours: budget?.gpuSeconds === undefined ? undefined : budget.gpuSeconds / HOUR_S,
-    wall_time: budget?.wallSeconds === undefined ? undefined : durationOf(budget.wallSeconds * 1000),
     seeds: spec.seeds,
     on_duplicate: spec.onDuplicate,
     lease: durationOf(leaseMs),

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import { promotionOf } from '../../protocol/stopping/promotion.js'
+import { promotionOf } from './promotion.js'
 import type { Progress, StoppingRule } from '../../protocol/stopping/rule.js'
 import { rungsOf } from '../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../protocol/stopping/verdict.js'

@@ -22,7 +22,6 @@ method: tpe
 metric: {name: eval/acc, goal: maximize, summary: best, target: 0.99}
 run_cap: 50
 gpu_hours: 12
-wall_time: 1h 30m
 seeds: 3
 seed: 5
 on_duplicate: replicate

@@ -5,8 +5,8 @@
  * promote the same trials, so each one promotes only what it ran itself (owner first): `mayLeave` says which.
  * Invariant: a trial is promoted once from each rung.
  */
-import { ranked } from './curve.js'
-import type { Entry } from './rule.js'
+import { ranked } from '../../protocol/stopping/curve.js'
+import type { Entry } from '../../protocol/stopping/rule.js'
 
 /**
  * Returns the trial to promote and the rung that it leaves; undefined when it is better to start a new trial.
