@@ -32,6 +32,7 @@ THIS MACHINE
 
 SWEEPS
   check      Check a sweep file, and show what it would run
+  import     Make a sweep file from Optuna's or Axolotl's
   submit     Start a sweep from its file
   approve    Let this machine run a friend's sweep
   watch      A live screen of the pool and a sweep

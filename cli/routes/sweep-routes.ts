@@ -5,7 +5,9 @@ import { buildCommand, buildRouteMap } from '@stricli/core'
 import type { Cli, CommonFlags } from '../cli.js'
 import type { ApproveFlags } from '../commands/approve.js'
 import type { CheckFlags } from '../commands/check.js'
+import type { ImportFlags } from '../commands/import.js'
 import type { InsightFlags } from '../commands/insight.js'
+
 import type { SubmitFlags } from '../commands/submit.js'
 import type { StopFlags } from '../commands/sweep.js'
 import type { WatchFlags } from '../commands/watch.js'
@@ -13,6 +15,9 @@ import { commonFlags, sweepArgument, trialArgument, wholeNumber, yesFlag } from 
 
 /** A person reads a screen or two; a script names a larger number. */
 const ROWS_MAX = 1000
+
+/** Trials that a sweep file may name. */
+const NAMED_TRIALS_MAX = 100
 
 const oneSweep = { kind: 'tuple', parameters: [sweepArgument] } as const
 const maybeSweep = { kind: 'tuple', parameters: [{ ...sweepArgument, optional: true }] } as const
@@ -39,6 +44,61 @@ const check = buildCommand<CheckFlags, [string?], Cli>({
     fullDescription:
       'Reads a sweep file and shows its parameters, how trials are chosen, how many there are and the first of them. ' +
       'Every problem is told with line and column, status 2. Nothing is sent anywhere.'
+  }
+})
+
+const importCommand = buildCommand<ImportFlags, [string], Cli>({
+  loader: async () => (await import('../commands/import.js')).importSweep,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      study: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        placeholder: 'name',
+        brief: 'Which study of the journal'
+      },
+      best: {
+        kind: 'parsed',
+        parse: wholeNumber(0, NAMED_TRIALS_MAX),
+        default: '10',
+        placeholder: 'number',
+        brief: 'How many of its best trials run first'
+      },
+      metric: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        placeholder: 'name',
+        brief: 'How the program calls the objective: objective for Optuna, eval_loss for Axolotl'
+      },
+      program: {
+        kind: 'parsed',
+        parse: String,
+        default: 'train.py',
+        placeholder: 'file',
+        brief: "Optuna's: what to run"
+      },
+      config: {
+        kind: 'parsed',
+        parse: String,
+        default: 'config.yml',
+        placeholder: 'file',
+        brief: "Axolotl's: the configuration that the sweep varies"
+      }
+    },
+    positional: { kind: 'tuple', parameters: [{ brief: 'The file', parse: String, placeholder: 'file' }] }
+  },
+  docs: {
+    brief: "Make a sweep file from Optuna's or Axolotl's",
+    customUsage: [
+      { input: 'optuna.log --study demo > sweep.yaml', brief: 'Its space, and its ten best trials to begin with' },
+      { input: 'sweep.yml --config lora.yml > sweep.yaml', brief: "Axolotl's lists as a grid" }
+    ],
+    fullDescription:
+      "Reads a journal of Optuna or a sweep list of Axolotl and prints a sweep file. Optuna's results stay behind: its " +
+      "best configurations are trained again, so that nothing unverified enters the pool. W&B's sweep files need no import."
   }
 })
 
@@ -224,6 +284,7 @@ const trialLogs = buildCommand<CommonFlags, [string, number], Cli>({
 
 export const sweepRoutes = {
   check,
+  import: importCommand,
   submit,
   approve,
   watch,

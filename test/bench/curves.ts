@@ -6,11 +6,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import { promotionOf } from './promotion.js'
 import type { Progress, StoppingRule } from '../../protocol/stopping/rule.js'
 import { rungsOf } from '../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../protocol/stopping/verdict.js'
 import { createChance } from '../simulation/chance.js'
+import { promotionOf } from './promotion.js'
 
 /** One configuration: its loss after each epoch, and how long an epoch takes. */
 export interface Curve {

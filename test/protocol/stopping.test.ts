@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import t from 'tap'
 import { rankCorrelation, rankWarning } from '../../protocol/stopping/correlation.js'
 import { lossAt, percentileOf } from '../../protocol/stopping/curve.js'
-import { promotionOf } from '../bench/promotion.js'
 import type { Progress, StoppingContext, StoppingRule } from '../../protocol/stopping/rule.js'
 import { bracketSizes, crc32, createBrackets, rungsOf } from '../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../protocol/stopping/verdict.js'
+import { promotionOf } from '../bench/promotion.js'
 
 const CONTEXT: StoppingContext = { sweep: 'demo', fullSteps: 27 }
 

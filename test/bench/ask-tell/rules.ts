@@ -5,10 +5,10 @@
  * owner: who trained what is not told, so anything that is paused may go on anywhere. A rule is made anew for each run.
  */
 import { lastStep, lossAt, ranked } from '../../../protocol/stopping/curve.js'
-import { promotionOf } from '../promotion.js'
 import type { Entry, Progress, StoppingRule } from '../../../protocol/stopping/rule.js'
 import { rungsOf } from '../../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../../protocol/stopping/verdict.js'
+import { promotionOf } from '../promotion.js'
 
 /** What is known before the first trial. */
 export interface StoppingOptions {
