@@ -2,8 +2,8 @@
  * W&B's offline file: the metrics that its library writes while a run goes on, as dictionaries in lines.
  *
  * Owns the format: records in blocks as LevelDB's log has them, each a protobuf message of which only the history and
- * what a program writes into its summary are read. Pure and incremental: no file, no clock. Checksums are not compared: what is torn or made up can only tell wrong
- * numbers, which a program could print as well.
+ * what a program writes into its summary are read. Pure and incremental: no file, no clock. Checksums are not compared:
+ * what is torn or made up can only tell wrong numbers, which a program could print as well.
  * Invariant: no bytes make it throw; it holds one record of at most 1 MiB.
  * Source: LevelDB, doc/log_format.md; wandb/proto/wandb_internal.proto (Record, HistoryRecord, SummaryRecord).
  */

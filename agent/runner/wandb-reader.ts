@@ -1,8 +1,8 @@
 /**
  * W&B's offline runs: what a program logs by W&B's library, read from the files that it writes.
  *
- * Owns where these files are. A program may have several runs, one for each process; all are followed. The folder is the
- * program's: it may hold anything, so links are not followed and little of it is looked at.
+ * Owns where these files are. A program may have several runs, one for each process; all are followed. The folder is
+ * the program's: it may hold anything, so links are not followed and little of it is looked at.
  * Source: wandb/sdk/wandb_settings.py (`sync_dir`, `sync_file`).
  */
 import { opendir } from 'node:fs/promises'

@@ -39,7 +39,7 @@ function imported(text: string, flags: ImportFlags, fileName: string): Imported 
   }
   if (text.startsWith('SQLite format 3')) {
     throw new PoolError('SWEEP_INVALID', `${fileName} is a database. Only Optuna's journals are read.`, {
-      hint: 'In Python: optuna.copy_study(..., to_storage=JournalStorage(JournalFileBackend("optuna.log"))).'
+      hint: 'Copy it in Python: copy_study with JournalStorage(JournalFileBackend("optuna.log")) as its `to_storage`.'
     })
   }
   return sweepFromAxolotl(text, { fileName, config, metric: metric ?? 'eval_loss' })

@@ -20,7 +20,7 @@ export interface JournalTrial {
   readonly params: Map<string, { readonly value: number; readonly distribution: string; readonly line: number }>
 }
 
-export interface JournalStudy {
+export interface JournalSweep {
   readonly name: string
   /** 1: minimise, 2: maximise; one for each objective. */
   readonly directions: readonly number[]
@@ -62,7 +62,7 @@ export function isJournal(text: string): boolean {
  *
  * Errors: `SWEEP_INVALID` with the line that is no operation, or is about what there is not.
  */
-export function readJournal(text: string, fileName: string): readonly JournalStudy[] {
+export function readJournal(text: string, fileName: string): readonly JournalSweep[] {
   const replay: Replay = { studies: [], trials: [] }
   for (const [index, written] of text.split('\n').entries()) {
     if (written.trim() === '') continue
@@ -79,7 +79,7 @@ export function readJournal(text: string, fileName: string): readonly JournalStu
 
 interface Replay {
   /** By id; undefined once deleted. */
-  readonly studies: ((Omit<JournalStudy, 'trials'> & { readonly trials: JournalTrial[] }) | undefined)[]
+  readonly studies: ((Omit<JournalSweep, 'trials'> & { readonly trials: JournalTrial[] }) | undefined)[]
   readonly trials: JournalTrial[]
 }
 
@@ -130,7 +130,7 @@ function createTrial(
   told: z.infer<typeof shapes.trial>,
   line: number
 ): string | undefined {
-  if (told.study_id >= studies.length) return `there is no study ${told.study_id} yet`
+  if (told.study_id >= studies.length) return `there is no sweep ${told.study_id} yet`
   const trial: JournalTrial = { study: told.study_id, state: told.state ?? RUNNING, params: new Map() }
   const value = told.value ?? told.values?.[0]
   if (typeof value === 'number') trial.value = value

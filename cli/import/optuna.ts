@@ -1,13 +1,13 @@
 /**
  * A study of Optuna as a sweep file: its space, its direction, and its best trials as the first ones to run.
  *
- * Its results do not become the pool's: they were not seen to be trained by this program. So its best configurations are
+ * Its results do not become the pool's: nobody here saw this program train them. So its best configurations are
  * trained again, and what comes of it is what the search learns from.
  * Source: optuna/distributions.py.
  */
 import { z } from 'zod'
 import { didYouMean, type Json, keySchema, LIMITS, PoolError } from '#protocol'
-import { isComplete, type JournalStudy, type JournalTrial, readJournal } from './optuna-journal.js'
+import { isComplete, type JournalSweep, type JournalTrial, readJournal } from './optuna-journal.js'
 import type { SweepDocument } from './sweep-text.js'
 
 /** Trials of a sweep that somebody imports; they will want another number. */
@@ -58,11 +58,11 @@ interface Range {
 export function sweepFromOptuna(text: string, options: OptunaOptions): Imported {
   const study = chosen(readJournal(text, options.fileName), options.study)
   const fail = failing(options.fileName)
-  if (study.directions.length !== 1) fail(study.line, 'the study has several objectives; a sweep has one')
+  if (study.directions.length !== 1) fail(study.line, 'it has several objectives; a sweep has one')
   const isMaximised = study.directions[0] === 2
   const complete = study.trials.filter(isComplete)
   const ranges = rangesOf(study, fail)
-  if (ranges.size === 0) fail(study.line, 'no trial of the study has parameters')
+  if (ranges.size === 0) fail(study.line, 'no trial of it has parameters')
   const conditions = conditionsOf(study.trials, ranges)
   const [whole, lacking] = [[] as (JournalTrial & { value: number })[], new Set<string>()]
   for (const trial of complete) {
@@ -76,7 +76,7 @@ export function sweepFromOptuna(text: string, options: OptunaOptions): Imported 
     options.best
   )
   const notes = [
-    `From the study "${study.name}" of Optuna: ${complete.length} complete trials; the best ${trials.length} run first.`,
+    `From Optuna's study "${study.name}": ${complete.length} complete trials; the best ${trials.length} run first.`,
     `Does the program print "${options.metric}"? Optuna does not tell how the objective is called.`,
     ...[...conditions].map(
       ([name, { on }]) => `"${name}" is taken to depend on "${on}", as it did in every trial: see its "when".`
@@ -140,18 +140,18 @@ function failing(fileName: string): Fail {
   }
 }
 
-function chosen(studies: readonly JournalStudy[], name: string | undefined): JournalStudy {
+function chosen(studies: readonly JournalSweep[], name: string | undefined): JournalSweep {
   const names = studies.map(study => study.name)
   const found = name === undefined && studies.length === 1 ? studies[0] : studies.find(study => study.name === name)
   if (found) return found
-  const what = name === undefined ? `The file has ${names.length} studies` : `The file has no study "${name}"`
+  const what = name === undefined ? `The file has ${names.length} sweeps` : `The file has no sweep "${name}"`
   throw new PoolError('REQUEST_INVALID', `${what}.${didYouMean(name ?? '', names)}`, {
     hint: names.length > 0 ? `Say --study and one of: ${names.slice(0, 8).join(', ')}.` : 'It has none at all.'
   })
 }
 
 /** Ranges may change during a study: the sweep's reach over all of them. */
-function rangesOf(study: JournalStudy, fail: Fail): Map<string, Range> {
+function rangesOf(study: JournalSweep, fail: Fail): Map<string, Range> {
   const kinds = new Map<string, Distribution>()
   for (const trial of study.trials) {
     for (const [name, { distribution, line }] of trial.params) {

@@ -57,7 +57,7 @@ const importCommand = buildCommand<ImportFlags, [string], Cli>({
         parse: String,
         optional: true,
         placeholder: 'name',
-        brief: 'Which study of the journal'
+        brief: "Which of Optuna's studies"
       },
       best: {
         kind: 'parsed',
@@ -97,7 +97,7 @@ const importCommand = buildCommand<ImportFlags, [string], Cli>({
       { input: 'sweep.yml --config lora.yml > sweep.yaml', brief: "Axolotl's lists as a grid" }
     ],
     fullDescription:
-      "Reads a journal of Optuna or a sweep list of Axolotl and prints a sweep file. Optuna's results stay behind: its " +
+      "Reads a journal of Optuna or a sweep list of Axolotl and prints a sweep file. Optuna's results stay: its " +
       "best configurations are trained again, so that nothing unverified enters the pool. W&B's sweep files need no import."
   }
 })

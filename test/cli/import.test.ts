@@ -8,7 +8,7 @@ import { EXIT } from '#protocol'
 import { runCommand } from '../helpers/run-command.js'
 
 /** Recorded with Optuna 5.0: 14 trials, one pruned, one failed, a parameter that only some have; an empty study. */
-const JOURNAL = join(import.meta.dirname, '../fixtures/imports/optuna.log')
+const JOURNAL = join(import.meta.dirname, '../fixtures/imports/optuna.journal')
 
 /** Imports a file and checks what comes of it. */
 async function imported(t: Test, file: string, ...flags: readonly string[]) {
@@ -41,7 +41,7 @@ t.test('a study of Optuna: its space, its direction, its best trials as the firs
     { when: 'opt is lion' }
   )
   t.match(stderr, /12 complete trials; the best 3 run first/)
-  t.match(stdout, /^# From the study "demo" of Optuna/)
+  t.match(stdout, /^# From Optuna's study "demo"/)
   const layers = check.firstTrials.map((each: { parameters: { layers: number } }) => each.parameters.layers)
   t.same(
     layers,
@@ -52,7 +52,7 @@ t.test('a study of Optuna: its space, its direction, its best trials as the firs
 
 t.test('of several studies one must be named; --json prints the same as data', async t => {
   const unnamed = await runCommand(['import', JOURNAL])
-  t.match(unnamed, { status: EXIT.usage, stderr: /has 2 studies/ })
+  t.match(unnamed, { status: EXIT.usage, stderr: /has 2 sweeps/ })
   t.match((await runCommand(['import', JOURNAL, '--study', 'demmo'])).stderr, /Did you mean "?demo"?/)
   const { stdout } = await runCommand(['import', JOURNAL, '--study', 'demo', '--json'])
   t.match(JSON.parse(stdout), { method: 'auto', parameters: { layers: { min: 1, max: 8 } } })
@@ -70,7 +70,7 @@ t.test('what is no journal, or no sweep, is told with its line', async t => {
     JSON.stringify({ name: 'FloatDistribution', attributes: { low, high, step, log: false } })
   t.match(await told({ op_code: 5, trial_id: 7 }), /optuna\.log:5 param_name is not as a journal has it/)
   t.match(await told({ ...param, trial_id: 7, distribution: '' }), /:5 there is no trial 7 yet/)
-  t.match(await told({ op_code: 4, study_id: 3 }), /:5 there is no study 3 yet/)
+  t.match(await told({ op_code: 4, study_id: 3 }), /:5 there is no sweep 3 yet/)
   t.match(await told({ ...param, distribution: '{}' }), /:5 the distribution of "x" is none that is known here/)
   t.match(
     await told({ ...param, param_name: 'a b', distribution: float(0, 1) }),
@@ -84,7 +84,7 @@ t.test('what is no journal, or no sweep, is told with its line', async t => {
   t.match(await told({ ...param, distribution: float(0.5, 1e6, 1) }), /"x" has more than 1000 steps/)
   t.match(
     await told({ op_code: 0, study_name: 'two', directions: [1, 2] }, { op_code: 1, study_id: 0 }),
-    /:5 the study has several/
+    /:5 it has several/
   )
   writeFileSync(file, `${lines[0]}\nno JSON`)
   t.match((await runCommand(['import', file])).stderr, /:2 expected an operation/)

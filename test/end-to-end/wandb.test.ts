@@ -1,5 +1,5 @@
 /**
- * A script written for W&B's agent, with the real library and without an account: what it logs is what the trial comes to.
+ * A script written for W&B's agent, with the real library and without an account: what it logs is the trial's result.
  */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

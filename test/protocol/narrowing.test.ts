@@ -68,7 +68,7 @@ const trials = (bad: readonly number[], good: readonly number[]) =>
 
 t.test('the end at which all were bad is named by the innermost of them', async t => {
   const good = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-  t.same(badEndOf(trials([0.9, 0.8, 1], good), 4), { side: 'above', bound: 0.8, trials: 3 })
+  t.same(badEndOf(trials([0.9, 0.8, 1], good), 1), { side: 'above', bound: 0.8, trials: 3 })
   t.same(badEndOf(trials([0.01, 0.02, 0.03, 0.35], good), 2), undefined, 'with a third bad, three in a row are chance')
   t.same(badEndOf(trials([0.01, 0.02, 0.03, 0.04, 0.35], good), 1), { side: 'below', bound: 0.04, trials: 4 })
   t.equal(badEndOf(trials([0.8, 0.9], good), 1), undefined, 'two say nothing')
