@@ -144,8 +144,8 @@ export async function openSession(options: SessionOptions) {
 }
 
 /**
- * Writes records and waits until they are in the log, and the log on the disk: no power cut takes back what a person was
- * told to be done.
+ * Writes records and waits until they are in the log, and the log on the disk: no power cut takes back what a person
+ * was told to be done.
  *
  * Errors: `TIMED_OUT` when the disk does not take them now; they are written once it does.
  */

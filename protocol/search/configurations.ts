@@ -124,9 +124,18 @@ export function drawnConfigurations(
 
 /** There are never more trials than configurations with `resample`; else the sweep's cap decides. */
 function endlessly(spec: SweepSpec, axes: Axes): number {
-  const size = sizeOf(axes)
+  const size = allowedOf(spec, axes)
   if (spec.onDuplicate !== 'resample') return spec.runCap === undefined ? size : Number.POSITIVE_INFINITY
   return Math.max(0, size - (spec.trials?.length ?? 0))
+}
+
+/** How many combinations break no constraint; of too many to look through all of them. */
+function allowedOf(spec: SweepSpec, axes: Axes): number {
+  const size = sizeOf(axes)
+  if (!spec.constraints || size > LIMITS.trialsPerSweep) return size
+  let allowed = 0
+  for (let index = 0; index < size; index++) if (satisfies(spec, combinationOf(axes, index) ?? {})) allowed++
+  return allowed
 }
 
 type Draw = (index: number, redraw: number) => Chosen | undefined

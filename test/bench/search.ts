@@ -99,7 +99,7 @@ function bandOf({ median, low, high }: Reference['at'][number]): string {
   return `${inShort(median)} [${inShort(low)}, ${inShort(high)}]`
 }
 
-/** `auto` has at most `SHARE` of the regret of whichever sampler is best: of what it tries, or of what it brings home. */
+/** `auto` has at most `SHARE` of the best sampler's regret: of what it tries, or of what it brings home. */
 function fineTuneRows(comparisons: readonly Comparison[], references: readonly Reference[]): Row[] {
   return comparisons
     .filter(({ method, problem }) => method === 'auto' && FINE_TUNES.includes(problem))

@@ -81,6 +81,8 @@ t.test('createSearch: named trials come first, each as often as there are seeds'
   const learning = createSearch(sweepSpec({ method: 'tpe', trials, runCap: 4 }))
   t.same(xs(learning), [2, 0, undefined, undefined], 'the others are proposed when they are claimed')
   t.same([learning.has(3), learning.has(4)], [true, false])
+  const constrained = sweepSpec({ method: 'tpe', runCap: 100, constraints: ['x % 2 == 1'] })
+  t.equal(createSearch(constrained).trials, 2, 'a sweep has no more trials than can be proposed, or it would never end')
 })
 
 t.test('streamOf: other parts, other numbers; evenly spread', async t => {

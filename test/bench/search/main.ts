@@ -1,7 +1,7 @@
 /**
  * Compares search methods by name: `main.ts random auto optuna:tpe --seeds 20 --pending 1,8 --trials 100`, and
- * `--problems lora,full` for some; `--first 101` plays the seeds from there. Prints a line of JSON for each problem, method and number pending, and at last a
- * table for people on standard error.
+ * `--problems lora,full` for some; `--first 101` plays the seeds from there. Prints a line of JSON for each problem,
+ * method and number pending, and at last a table for people on standard error.
  */
 import { parseArgs } from 'node:util'
 import { compared, headOf, openMethod, PROBLEMS, rowOf } from './compare.js'

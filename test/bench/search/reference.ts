@@ -1,8 +1,8 @@
 /**
  * Reference: what Optuna found, from a file or from Optuna itself.
  *
- * Owns the file's shape: `{"comparisons": […]}`, each with the version in `optuna` and else as main.ts prints it. Medians
- * and bands are taken as they stand there; nothing is computed again.
+ * Owns the file's shape: `{"comparisons": […]}`, each with the version in `optuna` and else as main.ts prints it.
+ * Medians and bands are taken as they stand there; nothing is computed again.
  */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
