@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { plainEnvironment } from '../simulation/fleet.js'
 import { createDialogue } from './ask-tell/dialogue.js'
 import { type ParameterMessage, spaceOf } from './ask-tell/messages.js'
 import { METHODS, named } from './ask-tell/methods.js'
@@ -24,7 +25,8 @@ interface Asked {
 
 /** Says lines to the real program, which then ends, and returns its answers. */
 async function transcript(lines: readonly (object | string)[], method: readonly string[] = []) {
-  const child = spawn(process.execPath, ['--conditions=typescript', '--import', 'tsx', PROGRAM, ...method])
+  const words = ['--conditions=typescript', '--import', 'tsx', PROGRAM, ...method]
+  const child = spawn(process.execPath, words, { env: plainEnvironment() })
   const answers: unknown[] = []
   createInterface({ input: child.stdout }).on('line', line => void answers.push(JSON.parse(line)))
   child.stdin.end(lines.map(line => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''))

@@ -59,8 +59,12 @@ function startWorker(root: string | undefined): ChildProcess {
   })
 }
 
-/** What a test runner puts into the environment would have it watch, and slow down, each worker. */
-function plainEnvironment(): NodeJS.ProcessEnv {
+/**
+ * Returns the environment without what a test runner adds: it would watch each worker, slow it down, and take its lines
+ * for those of the sources.
+ */
+export function plainEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(_?TAP|NODE_OPTIONS|NODE_V8_COVERAGE)/.test(name))
-  return Object.fromEntries(kept)
+  // The runner puts its own part back whenever a process is made; with this it counts nothing there.
+  return { ...Object.fromEntries(kept), _TAPJS_PROCESSINFO_COVERAGE_: '0' }
 }
