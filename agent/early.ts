@@ -11,6 +11,8 @@ import type { Report } from './ports.js'
 /** Reports of one attempt that are remembered: the latest of them, and the best one before. */
 const REMEMBERED = 20_000
 
+const lengths = new WeakMap<Sweep, { readonly done: number; readonly fullSteps: number | undefined }>()
+
 /** What a report changes. */
 export interface Noted {
   readonly charge: Charge
@@ -31,7 +33,7 @@ export function noteReport(sweep: Sweep, charge: Charge, report: Report): Noted 
   const count = (charge.reports ?? 0) + 1
   const isCounted = spec.stopping?.unit === 'reports'
   const position = isCounted ? count : report.step
-  const rungs = rungsFor(spec, report.steps ?? fullStepsOf(sweep))
+  const rungs = spec.stopping ? rungsFor(spec, report.steps ?? lengthOf(sweep)) : []
   const reached = rungs.findLast(rung => rung > (charge.reached ?? 0) && rung <= position)
   const isDoubled = charge.loggedStep === undefined || report.step >= 2 * charge.loggedStep
   const now = { step: report.step, value, count }
@@ -96,6 +98,16 @@ export function textOf({ rule, unit, rung, rank, of }: Verdict): string {
     case 'plateau':
       return `The sweep's rule stopped it${where}: it got no better for too long.`
   }
+}
+
+/** Looked for anew only when another trial has ended: it costs a look at all of them, and this is asked each report. */
+function lengthOf(sweep: Sweep): number | undefined {
+  const done = sweep.byPhase.done.size
+  const known = lengths.get(sweep)
+  if (known?.done === done) return known.fullSteps
+  const fullSteps = fullStepsOf(sweep)
+  lengths.set(sweep, { done, fullSteps })
+  return fullSteps
 }
 
 /** The list grows in place: a program may report a thousand times a second. */

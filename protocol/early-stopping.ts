@@ -16,6 +16,8 @@ import type { Stopping, SweepSpec } from './sweep-spec.js'
 /** One in so many goes on, unless the sweep says otherwise. */
 const ETA = 3
 const NONE: readonly number[] = []
+/** Full lengths of one sweep whose rungs are remembered. */
+const LENGTHS_KEPT = 64
 
 /** Ascending positions, in the unit of the sweep's rule, with the loss: lower is better. */
 export type Curve = readonly (readonly [position: number, loss: number])[]
@@ -32,9 +34,10 @@ export function rungsFor({ stopping }: Pick<SweepSpec, 'stopping'>, fullSteps: n
   const byLength = rungs.get(stopping) ?? new Map<number, readonly number[]>()
   rungs.set(stopping, byLength)
   const length = stopping.unit === 'reports' ? undefined : fullSteps
-  // Programs tell the same length in each report.
+  // Programs tell the same length in each report; one that does not costs time, and no room.
   const known = byLength.get(length ?? 0)
   if (known) return known
+  if (byLength.size >= LENGTHS_KEPT) byLength.clear()
   const found = rungsOf(ruleOf(stopping, 1), length, stopping.warmUpSteps)
   byLength.set(length ?? 0, found)
   return found

@@ -5,10 +5,12 @@
  * objective, memory that was nowhere enough tells of a border, and what a machine or an owner did tells nothing.
  * Computed from the pool, never stored in it.
  */
+
+import { sameParameters } from './parameter.js'
 import { isUnplaceable } from './placement/place.js'
 import type { Pool, Result, Sweep, Trial } from './pool/pool.js'
 import type { Observation } from './search/dimension.js'
-import { parametersOf, sameParameters } from './searches.js'
+import { parametersOf } from './searches.js'
 
 /** Returns one observation for each trial that teaches something, the oldest trial first. */
 export function experienceOf(pool: Pool, sweep: Sweep): Observation[] {

@@ -110,3 +110,9 @@ function isDecodable(value: ParameterValue): boolean {
     return false
   }
 }
+
+/** True for equal parameters, in whatever order they are held. */
+export function sameParameters(a: Parameters, b: Parameters): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every(name => Object.hasOwn(b, name) && a[name] === b[name])
+}

@@ -40,11 +40,6 @@ export function isUnproposed(sweep: Sweep, index: number): boolean {
   return search.proposer !== undefined && index < search.trials && parametersOf(sweep, index) === NONE
 }
 
-/** True for equal parameters, in whatever order they are held. */
-export function sameParameters(a: Parameters, b: Parameters): boolean {
-  return a === b || canonicalJson(a) === canonicalJson(b)
-}
-
 /** Its own, or that of another seed of the same configuration. */
 function proposedFor(search: Search, sweep: Sweep, index: number): Parameters | undefined {
   const own = proposedIn(search, sweep, sweep.trials.get(index))

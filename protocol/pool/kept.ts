@@ -4,8 +4,9 @@
  * Owns their shapes and nothing else: no rule looks in here. A pool may hold a million of them, so each is built in one
  * piece with its fields in one order, lists have no spare room, and equal texts are one text.
  */
+
+import { type Parameters, sameParameters } from '../parameter.js'
 import type { Entry, RecordOf } from '../records/record.js'
-import type { Parameters } from '../sweep-spec.js'
 import type { Claim, Pool, Release, Report, Result } from './pool.js'
 
 /** Texts that a pool shares at most. Friends have fewer; what a liar makes up beyond them is kept as it comes. */
@@ -70,7 +71,7 @@ export function resultOf(
 ): Result {
   const { value, step, message, tail, bulk, device, usage, oom, changed, stop } = record
   const { id, model, memoryBytes, vendor } = device
-  const isAsClaimed = claimed !== undefined && areEqual(claimed, record.parameters)
+  const isAsClaimed = claimed !== undefined && sameParameters(claimed, record.parameters)
   return {
     clock: record.clock,
     log: shared(pool, entry.log),
@@ -107,11 +108,6 @@ function parametersOf(pool: Pool, parameters: Parameters): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [name, typeof value === 'string' ? shared(pool, value) : value])
   )
-}
-
-function areEqual(a: Parameters, b: Parameters): boolean {
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every(name => Object.hasOwn(b, name) && a[name] === b[name])
 }
 
 /** Each text that is decoded is a copy of its own; the pool needs one of them. */

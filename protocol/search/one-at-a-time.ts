@@ -5,8 +5,8 @@
  * how many values differ from the baseline must not depend on the last bit of an engine's logarithm.
  */
 import type { Parameter, Parameters, ParameterValue, SweepSpec } from '../sweep-spec.js'
-import { type Axis, asWritten, categories, drawnCategories, namesOf, STEPS_MAX } from './axis.js'
-import { valueAt } from './space.js'
+import { type Axis, asWritten, categories, drawnCategories, namesOf } from './axis.js'
+import { ANY, nearestMultiple, valueAt } from './space.js'
 
 /** Both ends, the middle and the quartiles of a range. Three leave the quartiles out, nine add those between. */
 export type Levels = 3 | 5 | 9
@@ -97,11 +97,11 @@ function valuesOf(parameter: Parameter, levels: Levels): Axis {
     case 'uniform':
       return categories(spread(parameter, levels, mean))
     case 'q_uniform':
-      return categories(spread(parameter, levels, mean).map(value => quantised(value, parameter.q)))
+      return categories(spread(parameter, levels, mean).map(value => nearestMultiple(ANY, parameter.q, value)))
     case 'log_uniform_values':
       return categories(spread(parameter, levels, geometricMean))
     case 'q_log_uniform_values':
-      return categories(spread(parameter, levels, geometricMean).map(value => quantised(value, parameter.q)))
+      return categories(spread(parameter, levels, geometricMean).map(value => nearestMultiple(ANY, parameter.q, value)))
   }
 }
 
@@ -133,10 +133,4 @@ function mean(a: number, b: number): number {
 
 function geometricMean(a: number, b: number): number {
   return Math.sqrt(a) * Math.sqrt(b)
-}
-
-/** As in a random sweep, an end that is no multiple of q may move outside the range by up to q/2. */
-function quantised(value: number, q: number): number {
-  const steps = Math.round(value / q)
-  return Math.abs(steps) <= STEPS_MAX ? asWritten(steps * q) : value
 }

@@ -104,7 +104,7 @@ interface Quantised extends Range {
 }
 
 /** What a distribution without ends may give: what a record may hold. */
-const ANY: Range = { min: -LIMITS.rangeMax, max: LIMITS.rangeMax }
+export const ANY: Range = { min: -LIMITS.rangeMax, max: LIMITS.rangeMax }
 const POSITIVE: Range = { min: 1 / LIMITS.rangeMax, max: LIMITS.rangeMax }
 const NOT_NEGATIVE: Range = { min: 0, max: LIMITS.rangeMax }
 const SHARE: Range = { min: 0, max: 1 }
@@ -157,7 +157,7 @@ function quantised(range: Quantised, value: number): number {
 }
 
 /** Where there are no ends, the value alone says whether a double tells its multiples apart. */
-function nearestMultiple(range: Range, q: number, value: number): number {
+export function nearestMultiple(range: Range, q: number, value: number): number {
   if (Math.abs(value) / q > STEPS_MAX) return value
   return asWritten(clamp(range, Math.round(value / q) * q))
 }

@@ -3,7 +3,7 @@
  *
  * A stop is final, so a rung whose ranks mislead costs the best trials. Owns the measure and when it is low, no words.
  */
-import type { Entry } from './rule.js'
+import type { Compared } from './rule.js'
 
 /** Below this many trials that came to both rungs, a correlation is noise. */
 const TRIALS_MIN = 10
@@ -25,7 +25,7 @@ export interface RankWarning {
  *
  * @returns  Undefined for fewer than two trials, or when all values of one side are equal.
  */
-export function rankCorrelation(rung: readonly Entry[], later: readonly Entry[]): number | undefined {
+export function rankCorrelation(rung: readonly Compared[], later: readonly Compared[]): number | undefined {
   const pairs = pairsOf(rung, later)
   const x = ranksOf(pairs.map(([early]) => early))
   const y = ranksOf(pairs.map(([, late]) => late))
@@ -44,13 +44,13 @@ export function rankCorrelation(rung: readonly Entry[], later: readonly Entry[])
  * Those who went on were chosen by rank, which hides what the rung misjudged: the same LCBench rung has 0.69 among the
  * third that goes on. Where a sweep has trials that no rung stops (the last bracket of `hyperband`), hand in those.
  */
-export function rankWarning(rung: readonly Entry[], later: readonly Entry[]): RankWarning | undefined {
+export function rankWarning(rung: readonly Compared[], later: readonly Compared[]): RankWarning | undefined {
   const trials = pairsOf(rung, later).length
   const correlation = trials < TRIALS_MIN ? undefined : rankCorrelation(rung, later)
   return correlation === undefined || correlation >= CORRELATION_MIN ? undefined : { correlation, trials }
 }
 
-function pairsOf(rung: readonly Entry[], later: readonly Entry[]): (readonly [number, number])[] {
+function pairsOf(rung: readonly Compared[], later: readonly Compared[]): (readonly [number, number])[] {
   const values = new Map(later.map(({ trial, value }) => [trial, value]))
   return rung.flatMap(({ trial, value }) => {
     const late = values.get(trial)

@@ -4,7 +4,7 @@
  * Trials that report each 25 and each 50 steps meet at few common ones; so the value at a step is that of the last
  * report at or before it, and it is there only once the trial has come that far.
  */
-import type { Entry, Progress, StoppingUnit } from './rule.js'
+import type { Compared, Progress, StoppingUnit } from './rule.js'
 
 /** Returns the progress counted in a unit: with `reports` the first is at 1, the second at 2. */
 export function countedIn(progress: Progress, unit: StoppingUnit): Progress {
@@ -39,7 +39,7 @@ export function lowest(reports: Progress['reports']): number {
 }
 
 /** Returns entries the best first. Trials break ties, so that every machine ranks alike. */
-export function ranked(entries: readonly Entry[]): readonly Entry[] {
+export function ranked(entries: readonly Compared[]): readonly Compared[] {
   // Two infinite values have no difference.
   return [...entries].sort((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : a.trial - b.trial))
 }

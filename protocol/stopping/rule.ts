@@ -85,7 +85,7 @@ export interface StoppingContext {
 }
 
 /** A value that was compared. */
-export interface Entry {
+export interface Compared {
   readonly trial: number
   readonly value: number
 }
@@ -113,5 +113,5 @@ export interface Verdict {
   /** Of `hyperband`: which halving it belongs to; 0 has the earliest rung. */
   readonly bracket?: number
   /** All that were ranked, the best first, equal values by trial. */
-  readonly entries: readonly Entry[]
+  readonly entries: readonly Compared[]
 }

@@ -7,7 +7,7 @@
  */
 import { bestAt, countedIn, lastStep, lossAt, lowest, percentileOf, ranked } from './curve.js'
 import type {
-  Entry,
+  Compared,
   MedianRule,
   PlateauRule,
   Progress,
@@ -145,14 +145,14 @@ function isWorse(value: number, threshold: number): boolean {
   return value > threshold || !Number.isFinite(value)
 }
 
-function entriesAt(trials: readonly Progress[], rung: number): Entry[] {
+function entriesAt(trials: readonly Progress[], rung: number): Compared[] {
   return trials.flatMap(each => {
     const value = lossAt(each, rung)
     return value === undefined ? [] : [{ trial: each.trial, value }]
   })
 }
 
-function rankOf(value: number, entries: readonly Entry[]): Pick<Verdict, 'value' | 'rank' | 'of' | 'entries'> {
+function rankOf(value: number, entries: readonly Compared[]): Pick<Verdict, 'value' | 'rank' | 'of' | 'entries'> {
   const rank = 1 + entries.filter(entry => entry.value < value).length
   return { value, rank, of: entries.length, entries }
 }

@@ -6,9 +6,10 @@
  */
 import { claimOrder } from '../claims.js'
 import { clockedCurve, rungsOfTrial, signOf, verdictAtRung } from '../early-stopping.js'
+import { sameParameters } from '../parameter.js'
 import type { Claim, Pool, Report, Sweep, Trial } from '../pool/pool.js'
 import { LEARNING_METHODS, LEARNS_FROM, proposingMethod } from '../search/learning.js'
-import { parametersOf, sameParameters, searchOf } from '../searches.js'
+import { parametersOf, searchOf } from '../searches.js'
 import type { Verdict } from '../stopping/rule.js'
 import type { Parameters, Stopping } from '../sweep-spec.js'
 import type { Live } from './live.js'

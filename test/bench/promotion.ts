@@ -6,7 +6,7 @@
  * Invariant: a trial is promoted once from each rung.
  */
 import { ranked } from '../../protocol/stopping/curve.js'
-import type { Entry } from '../../protocol/stopping/rule.js'
+import type { Compared } from '../../protocol/stopping/rule.js'
 
 /**
  * Returns the trial to promote and the rung that it leaves; undefined when it is better to start a new trial.
@@ -18,7 +18,7 @@ import type { Entry } from '../../protocol/stopping/rule.js'
  * Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2.
  */
 export function promotionOf(
-  rungs: readonly (readonly Entry[])[],
+  rungs: readonly (readonly Compared[])[],
   eta: number,
   mayLeave: (trial: number, rung: number) => boolean
 ): { readonly trial: number; readonly rung: number } | undefined {

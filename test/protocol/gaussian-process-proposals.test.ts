@@ -1,52 +1,14 @@
 import t from 'tap'
-import type { Dimension, Draw, Observation, Propose, Space } from '../../protocol/search/dimension.js'
-import { isPresent } from '../../protocol/search/dimension.js'
+import type { Draw, Observation, Propose, Space } from '../../protocol/search/dimension.js'
 import { embeddingOf } from '../../protocol/search/gp/point.js'
 import { createGaussianProcess } from '../../protocol/search/gp/propose.js'
-import { streamOf } from '../../protocol/search/gp/stream.js'
 import type { Parameters } from '../../protocol/sweep-spec.js'
+import { drawsOf, isIn, MIXED } from '../helpers/mixed-space.js'
 
-const MIXED: Space = [
-  { kind: 'categorical', name: 'batch', choices: [4, 8, 16, 32] },
-  { kind: 'numeric', name: 'decay', low: 0, high: 0.1, isLog: false },
-  { kind: 'numeric', name: 'lr', low: 1e-6, high: 1e-2, isLog: true },
-  { kind: 'categorical', name: 'optimizer', choices: ['adamw', 'sgd', null] },
-  { kind: 'numeric', name: 'rank', low: 4, high: 128, isLog: true, step: 1 },
-  {
-    kind: 'numeric',
-    name: 'momentum',
-    low: 0.5,
-    high: 0.9,
-    isLog: false,
-    step: 0.1,
-    when: { parameter: 'optimizer', values: ['sgd'] }
-  },
-  { kind: 'categorical', name: 'nesterov', choices: [true, false], when: { parameter: 'momentum', values: [0.8, 0.9] } }
-]
 const BRANIN: Space = [
   { kind: 'numeric', name: 'x', low: -5, high: 10, isLog: false },
   { kind: 'numeric', name: 'y', low: 0, high: 15, isLog: false }
 ]
-
-/** Draws of a seed; `streamOf` is quick and takes one. */
-function drawsOf(seed: number): Draw {
-  return streamOf(() => (Math.imul(seed + 1, 0x9e3779b1) >>> 0) / 2 ** 32)
-}
-
-function isIn(space: Space, parameters: Parameters): boolean {
-  const names = space.filter(dimension => isPresent(dimension, parameters)).map(({ name }) => name)
-  return (
-    JSON.stringify(names.sort()) === JSON.stringify(Object.keys(parameters).sort()) &&
-    space.every(dimension => !Object.hasOwn(parameters, dimension.name) || takes(dimension, parameters[dimension.name]))
-  )
-}
-
-function takes(dimension: Dimension, value: unknown): boolean {
-  if (dimension.kind === 'categorical') return dimension.choices.some(choice => choice === value)
-  if (typeof value !== 'number' || !(value >= dimension.low && value <= dimension.high)) return false
-  const steps = (value - dimension.low) / (dimension.step ?? 1)
-  return dimension.step === undefined || Math.abs(steps - Math.round(steps)) < 1e-9
-}
 
 function observed(parameters: Parameters, draw: Draw): Observation {
   const lr = Math.log10(Number(parameters['lr']))

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Dimension, Draw, Observation, Space } from '../../protocol/search/dimension.js'
-import { isPresent } from '../../protocol/search/dimension.js'
+import type { Observation } from '../../protocol/search/dimension.js'
 import { both, chanceToFit, expectedImprovement } from '../../protocol/search/gp/acquisition.js'
 import { fantasies } from '../../protocol/search/gp/fantasies.js'
 import { type Data, fit, negativeLogPosterior } from '../../protocol/search/gp/fit.js'
@@ -12,8 +11,7 @@ import { minimise } from '../../protocol/search/gp/minimise.js'
 import { logCdf, logImprovement } from '../../protocol/search/gp/normal.js'
 import { embeddingOf } from '../../protocol/search/gp/point.js'
 import { posteriorOf } from '../../protocol/search/gp/posterior.js'
-import { streamOf } from '../../protocol/search/gp/stream.js'
-import type { Parameters } from '../../protocol/sweep-spec.js'
+import { drawsOf, isIn, MIXED } from '../helpers/mixed-space.js'
 
 /** z, log h(z), Φ/h, φ/h, log Φ(z), φ/Φ: computed with 60 digits (mpmath). */
 const GOLDEN: readonly (readonly [number, number, number, number, number, number])[] = [
@@ -31,28 +29,6 @@ const GOLDEN: readonly (readonly [number, number, number, number, number, number
   [5, 1.6094379231264313, 0.19999994053122006, 2.9734389976756013e-7, -2.866516129637636e-7, 1.4867199409049056e-6],
   [10, Math.LN10, 0.1, 7.69459862670642e-24, -7.619853024160525e-24, 7.694598626706419e-23]
 ]
-
-const MIXED: Space = [
-  { kind: 'categorical', name: 'batch', choices: [4, 8, 16, 32] },
-  { kind: 'numeric', name: 'decay', low: 0, high: 0.1, isLog: false },
-  { kind: 'numeric', name: 'lr', low: 1e-6, high: 1e-2, isLog: true },
-  { kind: 'categorical', name: 'optimizer', choices: ['adamw', 'sgd', null] },
-  { kind: 'numeric', name: 'rank', low: 4, high: 128, isLog: true, step: 1 },
-  {
-    kind: 'numeric',
-    name: 'momentum',
-    low: 0.5,
-    high: 0.9,
-    isLog: false,
-    step: 0.1,
-    when: { parameter: 'optimizer', values: ['sgd'] }
-  },
-  { kind: 'categorical', name: 'nesterov', choices: [true, false], when: { parameter: 'momentum', values: [0.8, 0.9] } }
-]
-/** Draws of a seed; `streamOf` is quick and takes one. */
-function drawsOf(seed: number): Draw {
-  return streamOf(() => (Math.imul(seed + 1, 0x9e3779b1) >>> 0) / 2 ** 32)
-}
 
 function isClose(found: number, wanted: number, precision: number): boolean {
   return Math.abs(found - wanted) <= precision * Math.max(1, Math.abs(wanted))
@@ -248,22 +224,6 @@ t.test('fantasies keep what was measured and differ where nothing was', async t 
   t.not(first?.[6], second?.[6])
   t.same(fantasies(data, randomHyperparameters(2), { pending: [], count: 2, draw: drawsOf(1) }), [data.values])
 })
-
-/** Says whether a configuration has exactly the values that it should. */
-function isIn(space: Space, parameters: Parameters): boolean {
-  const names = space.filter(dimension => isPresent(dimension, parameters)).map(({ name }) => name)
-  return (
-    JSON.stringify(names.sort()) === JSON.stringify(Object.keys(parameters).sort()) &&
-    space.every(dimension => !Object.hasOwn(parameters, dimension.name) || takes(dimension, parameters[dimension.name]))
-  )
-}
-
-function takes(dimension: Dimension, value: unknown): boolean {
-  if (dimension.kind === 'categorical') return dimension.choices.some(choice => choice === value)
-  if (typeof value !== 'number' || !(value >= dimension.low && value <= dimension.high)) return false
-  const steps = (value - dimension.low) / (dimension.step ?? 1)
-  return dimension.step === undefined || Math.abs(steps - Math.round(steps)) < 1e-9
-}
 
 t.test('any coordinates mean a configuration of the space, and it has them again', async () => {
   const coordinate = fc.double({ noNaN: true, min: -1, max: 3 })

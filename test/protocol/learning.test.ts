@@ -95,7 +95,7 @@ t.test('streamOf: other parts, other numbers; evenly spread', async t => {
   const numbers = take(7, 'a', 2)
   const mean = numbers.reduce((sum, each) => sum + each, 0) / numbers.length
   t.ok(Math.abs(mean - 0.5) < 0.03 && numbers.every(each => each >= 0 && each < 1))
-  t.same(take('golden').slice(0, 2), [0.962541334098205, 0.6484943937975913], 'golden')
+  t.same(take('golden').slice(0, 2), [0.9811418980825692, 0.9248486536089331], 'golden')
 })
 
 t.test('withConstants: a constant whose condition does not hold is left out', async t => {

@@ -10,7 +10,7 @@ import type { Draw } from '../dimension.js'
 import type { Data } from './fit.js'
 import { covariance, type Hyperparameters } from './kernel.js'
 import { cholesky, dot, type Vector } from './linear.js'
-import { gaussian } from './stream.js'
+import { gaussian } from './normal.js'
 
 /**
  * Returns series of values at the points seen and those pending: measured at the former, in the order of `data`, then

@@ -9,8 +9,8 @@ import type { Draw } from '../dimension.js'
 import type { Acquisition } from './acquisition.js'
 import type { Vector } from './linear.js'
 import { minimise } from './minimise.js'
+import { gaussian } from './normal.js'
 import type { Embedding, PointAxis } from './point.js'
-import { gaussian } from './stream.js'
 
 const RANDOM_CANDIDATES = 400
 const NEAR_CANDIDATES = 100

@@ -5,8 +5,9 @@
  * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: finite for every finite z, down to where z² overflows.
  */
+import type { Draw } from '../dimension.js'
+import { LOG_SQRT_TWO_PI } from '../truncated-normal.js'
 
-const LOG_ROOT_TWO_PI = 0.9189385332046727
 /** Below -TAIL the continued fraction is used, above it the series: both are exact to a few last bits there. */
 const TAIL = 2
 /** Enough for the last digits at z = -TAIL; fewer do further out. */
@@ -55,8 +56,14 @@ export function logImprovement(z: number): LogImprovement {
   return { log: Math.log(h), slope: cdf / h, spread: density / h }
 }
 
+/** Returns a draw of the standard normal distribution. Source: Box and Muller, 1958. */
+export function gaussian(draw: Draw): number {
+  // 1 - u is never 0.
+  return Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw())
+}
+
 function logDensity(z: number): number {
-  return -0.5 * z * z - LOG_ROOT_TWO_PI
+  return -0.5 * z * z - LOG_SQRT_TWO_PI
 }
 
 /** Returns 1/(t + 2/(t + 3/(t + ...))). */

@@ -7,6 +7,7 @@
  */
 import type { Parameters } from '../../sweep-spec.js'
 import type { Draw, Observation, Propose } from '../dimension.js'
+import { streamFrom } from '../stream.js'
 import { type Acquisition, both, chanceToFit, expectedImprovement } from './acquisition.js'
 import { fantasies } from './fantasies.js'
 import { type Data, fit } from './fit.js'
@@ -16,7 +17,6 @@ import { maximise } from './maximise.js'
 import { type Embedding, embeddingOf } from './point.js'
 import { posteriorOf } from './posterior.js'
 import { spreadPoint } from './startup.js'
-import { streamOf } from './stream.js'
 
 export interface GaussianProcessOptions {
   /** True of a configuration that is not to be proposed again, besides those of the observations. */
@@ -65,7 +65,7 @@ export function createGaussianProcess({ isTaken = () => false }: GaussianProcess
     })
     const tried = new Set(seen.map(({ point }) => point.join()))
     const isFree = (point: Vector) => !tried.has(point.join()) && !isTaken(embedding.parametersOf(point))
-    const random = streamOf(draw)
+    const random = streamFrom(draw)
     const isEarly = seen.length < STARTUP_TRIALS || seen.filter(hasLoss).length < STARTUP_LOSSES
     const next = isEarly ? undefined : mostPromising(embedding, seen, { draw: random, isFree })
     const others = seen.map(({ point }) => point)

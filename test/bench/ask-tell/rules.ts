@@ -5,7 +5,7 @@
  * owner: who trained what is not told, so anything that is paused may go on anywhere. A rule is made anew for each run.
  */
 import { lastStep, lossAt, ranked } from '../../../protocol/stopping/curve.js'
-import type { Entry, Progress, StoppingRule } from '../../../protocol/stopping/rule.js'
+import type { Compared, Progress, StoppingRule } from '../../../protocol/stopping/rule.js'
 import { rungsOf } from '../../../protocol/stopping/rungs.js'
 import { verdictOf } from '../../../protocol/stopping/verdict.js'
 import { promotionOf } from '../promotion.js'
@@ -146,7 +146,7 @@ function hasNotDiverged(trial: Trial | undefined): boolean {
   return trial?.state !== 'over' || trial.isComplete
 }
 
-function entriesAt(trials: readonly Trial[], rung: number): Entry[] {
+function entriesAt(trials: readonly Trial[], rung: number): Compared[] {
   return trials.flatMap(trial => {
     const value = lossAt(trial, rung)
     return value === undefined ? [] : [{ trial: trial.trial, value }]
