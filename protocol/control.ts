@@ -10,6 +10,7 @@ import { idOf } from './hash.js'
 import { LIMITS } from './limits.js'
 import { recordedSpecSchema } from './sweep-spec.js'
 import type { ExplainView } from './view/explain-view.js'
+import type { ForecastView } from './view/forecast-view.js'
 import type { InsightView } from './view/insight-view.js'
 import type { MachineView } from './view/machine-view.js'
 import type { SweepView } from './view/sweep-view.js'
@@ -33,6 +34,14 @@ export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('sweeps') }),
   z.object({ method: z.literal('sweep'), sweep }),
   z.object({ method: z.literal('submit'), spec: recordedSpecSchema, folder: z.string().max(LIMITS.pathBytes * 4) }),
+  /** What a sweep would need, that is not submitted; the two numbers are what only whoever asks knows. */
+  z.object({
+    method: z.literal('simulate'),
+    spec: recordedSpecSchema,
+    folder: z.string().max(LIMITS.pathBytes * 4),
+    trialSeconds: z.number().finite().gt(0).optional(),
+    watts: z.number().finite().gt(0).optional()
+  }),
   z.object({ method: z.literal('approve'), sweep }),
   z.object({ method: z.literal('files'), sweep }),
   z.object({ method: z.literal('stop'), sweep }),
@@ -172,6 +181,7 @@ export interface ControlAnswers {
   readonly sweeps: readonly LocalSweepView[]
   readonly sweep: LocalSweepView
   readonly submit: LocalSweepView
+  readonly simulate: ForecastView
   readonly approve: LocalSweepView
   /** The files of a sweep's bundle, by path: what its owner may look at before the approval. */
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly executable: boolean }[]

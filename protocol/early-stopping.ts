@@ -9,7 +9,7 @@ import type { RecordOf } from './records/record.js'
 import { type RankWarning, rankWarning } from './stopping/correlation.js'
 import { lossAt } from './stopping/curve.js'
 import type { Progress, StoppingContext, StoppingRule, Verdict } from './stopping/rule.js'
-import { createBrackets, rungsOf } from './stopping/rungs.js'
+import { createBrackets, rungsOf, rungsOfTrialBy } from './stopping/rungs.js'
 import { verdictOf } from './stopping/verdict.js'
 import type { Stopping, SweepSpec } from './sweep-spec.js'
 
@@ -113,7 +113,7 @@ export function rungsOfTrial(sweep: Sweep, trial: number, fullSteps = fullStepsO
   const { stopping } = sweep.submission?.spec ?? {}
   if (!stopping) return NONE
   const rule = ruleOf(stopping, signOf(sweep))
-  if (rule.rule === 'hyperband') return createBrackets(rule, contextOf(sweep, stopping, fullSteps))(trial).rungs
+  if (rule.rule === 'hyperband') return rungsOfTrialBy(rule, contextOf(sweep, stopping, fullSteps), trial)
   return rungsFor({ stopping }, fullSteps)
 }
 
@@ -222,7 +222,7 @@ function contextOf({ id }: Sweep, { unit, warmUpSteps }: Stopping, fullSteps: nu
  * A sweep's rule in the terms of stopping/, which minimises. What W&B calls Hyperband is one halving without brackets;
  * positions are counted before a rule sees them.
  */
-function ruleOf(stopping: Stopping, sign: 1 | -1): StoppingRule {
+export function ruleOf(stopping: Stopping, sign: 1 | -1): StoppingRule {
   switch (stopping.rule) {
     case 'auto':
       return { rule: 'asha', eta: ETA }

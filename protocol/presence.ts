@@ -25,6 +25,8 @@ const deviceSchema = z.object({
   utilisation: finite.min(0).max(1).optional(),
   temperatureC: finite.optional(),
   powerW: finite.min(0).optional(),
+  /** What it may draw at most. */
+  powerLimitW: finite.min(0).optional(),
   /** Compute capability such as `8.9`. */
   capability: text.optional(),
   bf16: z.boolean().optional(),

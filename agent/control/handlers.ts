@@ -14,6 +14,7 @@ import {
   type Draft,
   encodeBlock,
   explainView,
+  forecastView,
   type InviteView,
   insightView,
   type Live,
@@ -50,7 +51,11 @@ export interface Work {
   readonly agent: Pick<Agent, 'local' | 'beat' | 'approve' | 'pause' | 'resume'>
   readonly log: DoctorLog
   readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
-  readonly bundles: { pack(folder: string): Promise<Bundle>; list(bundle: Bundle): Promise<Manifest> }
+  readonly bundles: {
+    pack(folder: string): Promise<Bundle>
+    digestOf(folder: string): string
+    list(bundle: Bundle): Promise<Manifest>
+  }
   readonly bulk: BulkSource['bulk']
   readonly invites: { create(): InviteView; list(): InviteView[] }
   readonly membership: { readonly founding: { readonly name: string } }
@@ -104,6 +109,11 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     sweeps: async () => localSweeps(host, workOf(host)),
     sweep: async request => localSweep(host, workOf(host), request.sweep),
     submit: request => submit(host, workOf(host), request),
+    async simulate({ spec, folder, trialSeconds, watts }) {
+      const work = workOf(host)
+      const bundle = { digest: work.bundles.digestOf(folder), drive: '', bytes: 0, files: 0 }
+      return forecastView(work.log.pool(), liveOf(host, work), { spec, bundle }, { trialSeconds, watts })
+    },
     async approve(request) {
       const work = workOf(host)
       const { submission } = sweepNamed(work.log.pool(), request.sweep)

@@ -129,12 +129,14 @@ async function readSensors(device: Device, fact: ReadFact, sensors: string): Pro
   const percent = numberOf(await fact('gpu_busy_percent'))
   const milliC = numberOf(await fact(`${sensors}/temp1_input`))
   const microW = numberOf((await fact(`${sensors}/power1_average`)) ?? (await fact(`${sensors}/power1_input`)))
+  const limitMicroW = numberOf(await fact(`${sensors}/power1_cap`))
   return {
     ...device,
     freeBytes: device.isUnified ? Math.min(leftBytes, freemem()) : leftBytes,
     ...(percent === undefined ? {} : { utilisation: Math.min(1, percent / 100) }),
     ...(milliC === undefined ? {} : { temperatureC: milliC / 1000 }),
-    ...(microW === undefined ? {} : { powerW: microW / 1_000_000 })
+    ...(microW === undefined ? {} : { powerW: microW / 1_000_000 }),
+    ...(limitMicroW === undefined ? {} : { powerLimitW: limitMicroW / 1_000_000 })
   }
 }
 

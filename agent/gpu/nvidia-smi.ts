@@ -13,7 +13,8 @@ import { allNvidiaWithFault, capabilityFacts, keepMissingNvidia, modelOf, nvidia
 import { openSleepGate, type SleepGate } from './sleep-gate.js'
 import type { DeviceSource, Log } from './source.js'
 
-const FACTS = 'uuid,name,memory.total,memory.free,utilization.gpu,temperature.gpu,power.draw,compute_cap,display_active'
+const FACTS =
+  'uuid,name,memory.total,memory.free,utilization.gpu,temperature.gpu,power.draw,enforced.power.limit,compute_cap,display_active'
 const FORMAT = '--format=csv,noheader,nounits'
 const ASK_CARDS = [`--query-gpu=${FACTS}`, FORMAT]
 const ASK_PROCESSES = ['--query-compute-apps=gpu_uuid,pid,used_memory', FORMAT]
@@ -144,7 +145,7 @@ function toProcess([, pidText, memoryText]: readonly string[]): readonly DeviceP
 
 function toDevice(fields: readonly string[]): Device {
   const [id = '', name, total = '', free = '', ...measured] = fields
-  const [percent, temperatureC, powerW] = measured.map(numberOf)
+  const [percent, temperatureC, powerW, powerLimitW] = measured.map(numberOf)
   const device: Device = {
     id,
     vendor: 'nvidia',
@@ -153,7 +154,8 @@ function toDevice(fields: readonly string[]): Device {
     ...(percent === undefined ? {} : { utilisation: Math.min(1, percent / 100) }),
     ...(temperatureC === undefined ? {} : { temperatureC }),
     ...(powerW === undefined ? {} : { powerW }),
-    ...capabilityFacts(measured[3])
+    ...(powerLimitW === undefined ? {} : { powerLimitW }),
+    ...capabilityFacts(measured[4])
   }
   return device.memoryBytes > 0 ? device : withFault(device, `nvidia-smi cannot read this GPU: ${total}.`)
 }

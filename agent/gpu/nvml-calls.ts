@@ -46,6 +46,7 @@ const SIGNATURES = {
   nvmlDeviceGetTemperature: ['void *', 'int', 'uint8_t *'],
   nvmlDeviceGetTemperatureV: ['void *', 'uint8_t *'],
   nvmlDeviceGetPowerUsage: ['void *', 'uint8_t *'],
+  nvmlDeviceGetEnforcedPowerLimit: ['void *', 'uint8_t *'],
   nvmlDeviceGetDisplayActive: ['void *', 'uint8_t *'],
   nvmlDeviceGetComputeRunningProcesses: ['void *', 'uint8_t *', 'uint8_t *'],
   nvmlDeviceGetComputeRunningProcesses_v2: ['void *', 'uint8_t *', 'uint8_t *'],

@@ -161,14 +161,18 @@ function readMemory(library: Library, card: bigint): CardMemory | number {
   return code
 }
 
-function readSensors(library: Library, card: bigint): Pick<Device, 'utilisation' | 'temperatureC' | 'powerW'> {
+type Sensors = Pick<Device, 'utilisation' | 'temperatureC' | 'powerW' | 'powerLimitW'>
+
+function readSensors(library: Library, card: bigint): Sensors {
   const utilisation = readUtilisation(library, card)
   const temperatureC = readTemperature(library, card)
   const milliwatts = readNumber(library, 'nvmlDeviceGetPowerUsage', card)
+  const limit = readNumber(library, 'nvmlDeviceGetEnforcedPowerLimit', card)
   return {
     ...(utilisation === undefined ? {} : { utilisation }),
     ...(temperatureC === undefined ? {} : { temperatureC }),
-    ...(milliwatts === undefined ? {} : { powerW: milliwatts / 1000 })
+    ...(milliwatts === undefined ? {} : { powerW: milliwatts / 1000 }),
+    ...(limit === undefined ? {} : { powerLimitW: limit / 1000 })
   }
 }
 

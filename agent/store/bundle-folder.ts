@@ -70,6 +70,11 @@ export async function putFolder(drive: Hyperdrive, { files, contents }: FolderRe
   return { digest, drive: hexOf(drive.key), bytes: bytesIn(files), files: files.length }
 }
 
+/** Returns the digest that the bundle of what was read has. */
+export function digestOfFolder({ files }: FolderRead): string {
+  return digestOf(encodeManifest(files))
+}
+
 /**
  * Reads the files of a folder that make up its bundle.
  *

@@ -12,7 +12,7 @@ import b4a from 'b4a'
 import Hyperdrive from 'hyperdrive'
 import { type Bundle, type BundleFile, decodeManifest, digestOf, type Manifest, PoolError } from '#protocol'
 import type { BundleState } from '../local.js'
-import { putFolder, readFolder } from './bundle-folder.js'
+import { digestOfFolder, putFolder, readFolder } from './bundle-folder.js'
 import { diskError, diskFaultOf } from './disk-fault.js'
 import { makeFolder, syncFolder } from './files.js'
 import { bytesOf, freshName, hexOf, type Store } from './store.js'
@@ -227,6 +227,9 @@ export function openBundles(options: BundlesOptions) {
         throw fault === undefined ? error : diskError(options.folder, fault, error)
       }
     },
+
+    /** Returns the digest of what `pack` would make of a folder, and stores nothing. Errors: `BUNDLE_INVALID`. */
+    digestOf: (folder: string): string => digestOfFolder(readFolder(folder, 'code')),
 
     async close(): Promise<void> {
       isClosed = true

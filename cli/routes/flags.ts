@@ -1,6 +1,7 @@
 /**
  * Flags: those that several commands share, and how their values are read.
  */
+import { parseDuration } from '#protocol'
 
 /** Where this machine's home is. */
 export const homeFlag = {
@@ -75,6 +76,13 @@ export function wholeNumber(min: number, max: number): (input: string) => number
 /** A function of its own, since flags refer to it before their module has run. */
 export function port(input: string): number {
   return wholeNumber(1, 65_535)(input)
+}
+
+/** Returns a duration in ms. */
+export function duration(input: string): number {
+  const ms = parseDuration(input)
+  if (ms !== undefined && ms > 0) return ms
+  throw new RangeError('is no duration: write 90s, 20m or 1.5h')
 }
 
 /** Trials are written `#4` on screens, and are copied from there. */

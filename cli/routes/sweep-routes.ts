@@ -7,11 +7,11 @@ import type { ApproveFlags } from '../commands/approve.js'
 import type { CheckFlags } from '../commands/check.js'
 import type { ImportFlags } from '../commands/import.js'
 import type { InsightFlags } from '../commands/insight.js'
-
+import type { SimulateFlags } from '../commands/simulate.js'
 import type { SubmitFlags } from '../commands/submit.js'
 import type { StopFlags } from '../commands/sweep.js'
 import type { WatchFlags } from '../commands/watch.js'
-import { commonFlags, sweepArgument, trialArgument, wholeNumber, yesFlag } from './flags.js'
+import { commonFlags, duration, sweepArgument, trialArgument, wholeNumber, yesFlag } from './flags.js'
 
 /** A person reads a screen or two; a script names a larger number. */
 const ROWS_MAX = 1000
@@ -122,6 +122,41 @@ const submit = buildCommand<SubmitFlags, [string], Cli>({
     fullDescription:
       'Starts a sweep. The folder of the file travels with it: the program and what it needs. A W&B sweep file works as ' +
       'it is, if it uses what is known here; every problem is told with its place.'
+  }
+})
+
+const simulate = buildCommand<SimulateFlags, [string], Cli>({
+  loader: async () => (await import('../commands/simulate.js')).simulate,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      trialTime: {
+        kind: 'parsed',
+        parse: duration,
+        optional: true,
+        placeholder: '20m',
+        brief: 'How long one full training takes on this machine, where nothing like it has run'
+      },
+      watts: {
+        kind: 'parsed',
+        parse: wholeNumber(1, 10_000),
+        optional: true,
+        placeholder: 'number',
+        brief: 'What a device draws while it trains, where nobody has measured it'
+      }
+    },
+    positional: { kind: 'tuple', parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml' }] }
+  },
+  docs: {
+    brief: 'How long a sweep would take, what it would cost, and which trials fit whom',
+    customUsage: [
+      { input: 'sweep.yaml', brief: 'By what the pool knows of trainings like its' },
+      { input: 'sweep.yaml --trial-time 20m', brief: 'Nothing like it has run: one training takes 20 minutes here' }
+    ],
+    fullDescription:
+      'Plays a sweep many times in virtual time on the devices of the pool that are here, with its early stopping ' +
+      'and its budget. How long trainings take, what memory they need and what devices draw comes from results in the ' +
+      'pool. Nothing is submitted and nothing is sent.'
   }
 })
 
@@ -285,6 +320,7 @@ const trialLogs = buildCommand<CommonFlags, [string, number], Cli>({
 export const sweepRoutes = {
   check,
   import: importCommand,
+  simulate,
   submit,
   approve,
   watch,

@@ -5,7 +5,7 @@
  * multiplication, no logarithm, and a checksum in place of a draw.
  */
 import { utf8ToBytes } from '@noble/hashes/utils.js'
-import type { HyperbandRule, StoppingRule } from './rule.js'
+import type { HyperbandRule, StoppingContext, StoppingRule } from './rule.js'
 
 /**
  * The first rung is this part of the full length: epoch 3 of 52, epoch 1 of 27. Measured with eta 3: on LCBench 2.6
@@ -83,6 +83,12 @@ export function createBrackets(
     while (rest >= (sizes[bracket] ?? Number.POSITIVE_INFINITY)) rest -= sizes[bracket++] ?? 0
     return { bracket, rungs: rungs.slice(bracket) }
   }
+}
+
+/** Returns the rungs at which a trial is compared: of several halvings those of its own. */
+export function rungsOfTrialBy(rule: StoppingRule, context: StoppingContext, trial: number): readonly number[] {
+  if (rule.rule === 'hyperband') return createBrackets(rule, context)(trial).rungs
+  return rungsOf(rule, context.fullSteps, context.warmUpSteps)
 }
 
 /** Returns the CRC-32 of a text's UTF-8: an unsigned integer, as zlib computes it. Source: ISO 3309. */

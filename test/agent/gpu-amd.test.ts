@@ -31,7 +31,8 @@ const board = inFolder(BOARD, {
   gpu_busy_percent: '42',
   'power/runtime_status': 'active',
   'hwmon/hwmon4/temp1_input': '61000',
-  'hwmon/hwmon4/power1_average': '181000000'
+  'hwmon/hwmon4/power1_average': '181000000',
+  'hwmon/hwmon4/power1_cap': '303000000'
 })
 const chip = inFolder(CHIP, {
   vendor: '0x1002',
@@ -58,7 +59,8 @@ t.test('a card with its own memory: every fact, under the id that ROCm knows', a
         freeBytes: 21 * GIB,
         utilisation: 0.42,
         temperatureC: 61,
-        powerW: 181
+        powerW: 181,
+        powerLimitW: 303
       }
     }
   ])

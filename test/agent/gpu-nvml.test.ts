@@ -69,6 +69,7 @@ t.test('NVML', { skip: library === undefined && NO_COMPILER }, async t => {
         vendor: 'nvidia',
         model: 'NVIDIA GeForce RTX 4090',
         memoryBytes: 24164 * MIB,
+        powerLimitW: 450,
         capability: '8.9',
         bf16: true
       }

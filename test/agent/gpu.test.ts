@@ -97,8 +97,8 @@ t.test('NVIDIA: bfloat16 from Ampere on, and an AMD card beside it is hidden', a
 
 t.test('nvidia-smi: one line is one device, and [N/A] is an absent fact', async t => {
   const [a, b, ...more] = parseSmi(
-    `${FIRST}, NVIDIA GeForce RTX 3060, 12288, 11000, 3, 41, 20.50, 8.6, Enabled\nA warning, of the driver\n` +
-      `${SECOND}, NVIDIA GeForce GTX 960, 4096, 4000, [N/A], [N/A], [N/A], 5.2, Disabled\n`
+    `${FIRST}, NVIDIA GeForce RTX 3060, 12288, 11000, 3, 41, 20.50, 170.00, 8.6, Enabled\nA warning, of the driver\n` +
+      `${SECOND}, NVIDIA GeForce GTX 960, 4096, 4000, [N/A], [N/A], [N/A], [N/A], 5.2, Disabled\n`
   )
   t.same(a, {
     device: {
@@ -110,6 +110,7 @@ t.test('nvidia-smi: one line is one device, and [N/A] is an absent fact', async 
       utilisation: 0.03,
       temperatureC: 41,
       powerW: 20.5,
+      powerLimitW: 170,
       capability: '8.6',
       bf16: true
     },
@@ -119,15 +120,17 @@ t.test('nvidia-smi: one line is one device, and [N/A] is an absent fact', async 
   t.same(Object.keys(b?.device ?? {}), facts)
   t.match(b, { hasDisplay: false, device: { bf16: false } })
   t.same(more, [])
-  const lost = parseSmi(`${FIRST}, RTX 3060, [GPU is lost], 0, 0, 0, 0, 8.6, [N/A]`)
+  const lost = parseSmi(`${FIRST}, RTX 3060, [GPU is lost], 0, 0, 0, 0, 0, 8.6, [N/A]`)
   t.match(lost, [{ device: { memoryBytes: 0, fault: /GPU is lost/ } }])
   t.notOk('hasDisplay' in (lost[0] ?? {}))
-  const [shared] = parseSmi(`${FIRST}, NVIDIA GB10, [N/A], [N/A], 0, 40, 10, 12.1, Disabled`)
+  const [shared] = parseSmi(`${FIRST}, NVIDIA GB10, [N/A], [N/A], 0, 40, 10, [N/A], 12.1, Disabled`)
   t.match(shared, { device: { isUnified: true, memoryBytes: readCpu().memoryBytes } }, 'memory that is the system’s')
 })
 
 t.test('nvidia-smi: processes belong to their card, and memory may be unknown', async t => {
-  const cards = [FIRST, SECOND].map(id => `${id}, RTX 3060, 12288, 11000, 3, 41, 20.50, 8.6, Disabled`).join('\n')
+  const cards = [FIRST, SECOND]
+    .map(id => `${id}, RTX 3060, 12288, 11000, 3, 41, 20.50, 170.00, 8.6, Disabled`)
+    .join('\n')
   const [a, b] = parseSmi(cards, `${FIRST}, 41, 2000\r\nNo such thing\r\n${FIRST}, 42, [N/A]\r\n${FIRST}, x, 7\r\n`)
   t.same(a?.processes, [{ pid: 41, memoryBytes: 2000 * MIB }, { pid: 42 }])
   t.notOk('processes' in (b ?? {}), 'a game would not be in the list, so nothing is known')
@@ -135,7 +138,7 @@ t.test('nvidia-smi: processes belong to their card, and memory may be unknown', 
 
 t.test('nvidia-smi: the command is asked, and one that is not there gives no source', async t => {
   const command = join(directory, 'nvidia-smi')
-  const answers = `case "$1" in --query-gpu=*) echo "${FIRST}, RTX 3060, 12288, 11000, 3, 41, 20.50, 8.6, Disabled" ;;
+  const answers = `case "$1" in --query-gpu=*) echo "${FIRST}, RTX 3060, 12288, 11000, 3, 41, 20.50, 170.00, 8.6, Disabled" ;;
 *) echo "${FIRST}, 41, 2000" ;; esac`
   writeFileSync(command, `#!/bin/sh\n${answers}\n`)
   chmodSync(command, 0o755)

@@ -65,7 +65,7 @@ function lab(t: Test, drafts: readonly Draft[] = []): Lab {
     },
     log: { pool: () => pool, faults: () => ({ holes: {}, overQuota: [], frozen: [] }) },
     mesh: { connected: () => [keyOf('b')], isOnline: () => true },
-    bundles: { pack: async () => BUNDLE, list: async () => [] },
+    bundles: { pack: async () => BUNDLE, digestOf: () => BUNDLE.digest, list: async () => [] },
     bulk: { read: async () => undefined },
     invites: { create: () => ({ id: idFor('invite'), text: 'text', expiresAt: 1 }), list: () => [] },
     membership: { founding: FOUNDING },
