@@ -155,8 +155,8 @@ const simulate = buildCommand<SimulateFlags, [string], Cli>({
     ],
     fullDescription:
       'Plays a sweep many times in virtual time on the devices of the pool that are here, with its early stopping ' +
-      'and its budget. How long trainings take, what memory they need and what devices draw comes from results in the ' +
-      'pool. Nothing is submitted and nothing is sent.'
+      'and its budget. How long trainings take, what memory they need and what devices draw comes from results ' +
+      'in the pool. Nothing is submitted and nothing is sent.'
   }
 })
 
