@@ -9,7 +9,7 @@ import { DEFAULT_COMMAND, readCommand } from './sweep-command.js'
 import { checkedRunCap, readBudget } from './sweep-end.js'
 import { optional, readChoice, readDuration, readInteger, readText, shown, unknownKey } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
-import { METRIC_EXAMPLE, readMetric } from './sweep-metric.js'
+import { METRIC_EXAMPLE, readMetric, readMetrics } from './sweep-metric.js'
 import { checkedForGrid, type ReadParameters, readParameters } from './sweep-parameters.js'
 import { PRESET_PARAMETERS } from './sweep-preset.js'
 import { readRequires } from './sweep-requires.js'
@@ -22,7 +22,6 @@ const KEYS = Object.keys(sweepShape.shape)
 /** What people write and a sweep cannot keep: without it, it would be another sweep. */
 const REFUSED: Readonly<Record<string, string>> = {
   scheduler: 'not run here. Use "method: auto" with "parameters".',
-  metrics: 'several objectives are not run here. Name one as "metric".',
   // Machines' clocks differ, and no rule may read one: each machine would end the sweep at another time.
   wall_time:
     'a pool has no clock that all machines agree on. Use "gpu_hours" or "run_cap" for the sweep, ' +
@@ -66,7 +65,7 @@ export function readDraft(
     program: optional(fields, 'program', field => readProgram(field, issues)),
     command: readCommandOf(root, fields, parameterNames, issues),
     method,
-    metric: optional(fields, 'metric', field => readMetric(field, issues)),
+    ...readObjectives(fields, issues),
     parameters,
     nested: read && read.nested.length > 0 ? [...read.nested] : undefined,
     seed: integer('seed', { min: 0, max: SEED_MAX }) ?? (fields.has('seed') ? undefined : seedFrom(source)),
@@ -91,7 +90,7 @@ function requireKeys(root: Field, fields: Fields, issues: Issues): void {
     if (!fields.has(name)) issues.error({ path: [name], place: root.place }, `missing. Add ${example}.`)
   }
   requireKey('method', '"method: random" or "method: grid"')
-  requireKey('metric', METRIC_EXAMPLE)
+  if (!fields.has('metrics')) requireKey('metric', METRIC_EXAMPLE)
   if (!fields.has('preset')) requireKey('parameters', PARAMETERS_EXAMPLE)
 }
 
@@ -115,6 +114,13 @@ function readMethod(field: Field, issues: Issues): SweepSpec['method'] | undefin
   }
   const method = readChoice(field, FILE_METHODS, issues)
   return method === 'bayes' ? 'auto' : method
+}
+
+function readObjectives(fields: Fields, issues: Issues): Pick<Draft, 'metric' | 'furtherMetrics'> {
+  const [one, several] = [fields.get('metric'), fields.get('metrics')]
+  if (one && several) issues.error(several, 'stands in place of "metric". Leave one of them out.')
+  if (several) return readMetrics(several, issues) ?? {}
+  return { metric: one && readMetric(one, issues) }
 }
 
 /** The file's own parameters, and those of its preset that it does not have. */

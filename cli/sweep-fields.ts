@@ -158,6 +158,15 @@ export function readValue(field: Field, issues: Issues): ParameterValue | undefi
   return value === null || typeof value === 'boolean' || typeof value === 'string' ? value : undefined
 }
 
+/** Returns a list's items, at least one. `example`: what such an item is, for the message. */
+export function readItems(field: Field, max: number, example: string, issues: Issues): readonly Field[] | undefined {
+  const items = field.items()
+  if (field.kind === 'list' && items.length > 0 && items.length <= max) return items
+  const got = field.kind === 'list' ? items.length : shown(field)
+  issues.error(field, `expected a list of 1 to ${max}, such as [${example}], got ${got}.`)
+  return undefined
+}
+
 /** True for a number written without a dot or an exponent; W&B tells `1` and `1.0` apart. */
 export function isIntegerToken(field: Field): boolean {
   return INTEGER_TOKEN.test(field.token)

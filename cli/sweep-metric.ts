@@ -1,14 +1,15 @@
 /**
- * The metric of a sweep file: the objective, which way, and the value at which the sweep ends.
+ * The metrics of a sweep file: the objective, which way, the value at which the sweep ends; and further objectives.
  */
 import { GOALS, keySchema, LIMITS, SUMMARIES, type SweepSpec } from '#protocol'
-import { optional, readChoice, readMap, readNumber, readText, shown } from './sweep-fields.js'
+import { optional, readChoice, readItems, readMap, readNumber, readText, shown } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
-import { metricShape } from './sweep-shape.js'
+import { furtherMetricShape, metricShape } from './sweep-shape.js'
 import type { Field } from './yaml-places.js'
 
 export const METRIC_EXAMPLE = '"metric: { name: loss, goal: minimize }"'
 const KEYS = Object.keys(metricShape.shape)
+const FURTHER_KEYS = Object.keys(furtherMetricShape.shape)
 const IMPUTE = 'not used here: the search learns from a failed trial by why it failed.'
 const IGNORED: Readonly<Record<string, string>> = {
   impute: IMPUTE,
@@ -34,6 +35,31 @@ export function readMetric(field: Field, issues: Issues): SweepSpec['metric'] | 
   const target = optional(fields, 'target', each => readNumber(each, issues))
   if (name === undefined || !goal || !summary) return undefined
   return { name, goal, summary, ...(target === undefined ? {} : { target }) }
+}
+
+/** Returns the metric and the objectives beside it: the first of a list, and the others. */
+export function readMetrics(
+  field: Field,
+  issues: Issues
+): Required<Pick<SweepSpec, 'metric' | 'furtherMetrics'>> | undefined {
+  const [first, ...others] = readItems(field, 1 + LIMITS.furtherMetrics, '{ name: loss, goal: minimize }', issues) ?? []
+  const metric = first && readMetric(first, issues)
+  if (first && others.length === 0) issues.error(field, `one objective needs no list. Write ${METRIC_EXAMPLE}.`)
+  const further = others.flatMap(each => readFurther(each, issues) ?? [])
+  const names = [metric?.name, ...further.map(({ name }) => name)]
+  const twice = names.findIndex((name, at) => name !== undefined && names.indexOf(name) < at)
+  if (twice > 0) issues.error(others[twice - 1] ?? field, `"${names[twice]}" is there twice.`)
+  if (!metric || further.length === 0 || further.length < others.length || twice > 0) return undefined
+  return { metric, furtherMetrics: further }
+}
+
+/** The first objective alone has a target, and a best value beside its last one. */
+function readFurther(field: Field, issues: Issues): { name: string; goal: (typeof GOALS)[number] } | undefined {
+  const fields = readMap(field, FURTHER_KEYS, issues)
+  if (fields && !fields.has('name')) issues.error({ path: [...field.path, 'name'], place: field.place }, 'missing.')
+  const name = fields && optional(fields, 'name', each => readName(each, issues))
+  const goal = fields && optional(fields, 'goal', each => readChoice(each, GOALS, issues), 'minimize')
+  return name !== undefined && goal ? { name, goal } : undefined
 }
 
 /** W&B takes any name; reports have `_` for what a name may not hold, so the objective has it too. */

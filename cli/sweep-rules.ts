@@ -13,7 +13,7 @@ import {
   type SweepSpec,
   satisfies
 } from '#protocol'
-import { readValue, shown } from './sweep-fields.js'
+import { readItems, readValue, shown } from './sweep-fields.js'
 import type { Issues } from './sweep-issues.js'
 import { readJson } from './sweep-json.js'
 import type { Entry, Field } from './yaml-places.js'
@@ -130,12 +130,4 @@ function checkWhole(
     issues.error({ path: value.path, place }, 'this parameter is not there beside the other values (see its "when").')
   }
   if (missing.length === 0 && !satisfies(spec, trial)) issues.error(field, 'this trial breaks a constraint.')
-}
-
-function readItems(field: Field, max: number, example: string, issues: Issues): readonly Field[] | undefined {
-  const items = field.items()
-  if (field.kind === 'list' && items.length > 0 && items.length <= max) return items
-  const got = field.kind === 'list' ? items.length : shown(field)
-  issues.error(field, `expected a list of 1 to ${max}, such as [${example}], got ${got}.`)
-  return undefined
 }

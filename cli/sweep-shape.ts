@@ -41,6 +41,8 @@ export const metricShape = z.strictObject({
   impute_while_running: scalar.optional().describe("W&B's; not used here")
 })
 
+export const furtherMetricShape = metricShape.pick({ name: true, goal: true })
+
 const rangeFields: Readonly<Record<string, z.ZodType>> = {
   value: anything,
   values: z.array(anything).min(1).max(LIMITS.valuesPerParameter),
@@ -135,7 +137,11 @@ export const sweepShape = z.strictObject({
   program: z.string().optional().describe('The file to run, inside this folder'),
   command: z.array(scalar).min(1).optional().describe('Arguments with macros; no shell reads it'),
   method: z.enum(FILE_METHODS).describe('How trials are chosen; bayes is run as auto'),
-  metric: metricShape.describe('The objective'),
+  metric: metricShape.optional().describe('The objective'),
+  metrics: z
+    .tuple([metricShape, furtherMetricShape], furtherMetricShape)
+    .optional()
+    .describe('Several objectives in place of one; the first decides which trials are stopped early'),
   parameters: parametersShape.optional().describe('What to vary'),
   preset: z.enum(PRESETS).optional().describe('Parameters that are not written here come from it'),
   constraints: z.array(z.string()).optional().describe('A configuration that breaks one is never run'),
@@ -172,5 +178,9 @@ export function sweepFileSchema(): object {
     anything.optional().describe(`W&B's; ${text}`)
   ])
   const whole = sweepShape.extend(Object.fromEntries(ignored))
-  return { title: 'A sweep file of hypersweep', ...z.toJSONSchema(whole, { io: 'input', unrepresentable: 'any' }) }
+  return {
+    title: 'A sweep file of hypersweep',
+    ...z.toJSONSchema(whole, { io: 'input', unrepresentable: 'any' }),
+    oneOf: [{ required: ['metric'] }, { required: ['metrics'] }]
+  }
 }

@@ -27,7 +27,7 @@ export function writeSweepText(spec: SweepSpec, comment: readonly string[] = [])
 }
 
 function keysOf(spec: SweepSpec): Fields {
-  const { metric, parameters, leaseMs, timeLimitMs, budget, constraints, trials } = spec
+  const { metric, furtherMetrics, parameters, leaseMs, timeLimitMs, budget, constraints, trials } = spec
   const isDefault = spec.command.join('\0') === DEFAULT_COMMAND.join('\0') && spec.program !== undefined
   return defined({
     name: spec.name,
@@ -35,7 +35,7 @@ function keysOf(spec: SweepSpec): Fields {
     program: spec.program,
     command: isDefault ? undefined : [...spec.command],
     method: spec.method,
-    metric: defined({ ...metric }),
+    ...(furtherMetrics ? { metrics: [defined({ ...metric }), ...furtherMetrics] } : { metric: defined({ ...metric }) }),
     run_cap: spec.runCap,
     gpu_hours: budget?.gpuSeconds === undefined ? undefined : budget.gpuSeconds / HOUR_S,
     seeds: spec.seeds,

@@ -11,17 +11,19 @@ import { isUnplaceable } from './placement/place.js'
 import type { Pool, Result, Sweep, Trial } from './pool/pool.js'
 import type { Observation } from './search/dimension.js'
 import { parametersOf } from './searches.js'
+import type { SweepSpec } from './sweep-spec.js'
 
 /** Returns one observation for each trial that teaches something, the oldest trial first. */
 export function experienceOf(pool: Pool, sweep: Sweep): Observation[] {
-  const sign = sweep.submission?.spec.metric.goal === 'maximize' ? -1 : 1
+  const { metric, furtherMetrics = [] } = sweep.submission?.spec ?? {}
+  const objectives = { sign: metric?.goal === 'maximize' ? -1 : 1, further: furtherMetrics }
   const trials = [...sweep.trials.values()].sort((a, b) => a.index - b.index)
   return trials.flatMap(trial => {
     const { result, replicates } = trial.standing
     if (!result) return underWay(pool, sweep, trial)
     // Two machines that did not hear each other may have trained one trial with parameters of their own.
     const others = replicates.filter(each => !sameParameters(each.parameters, result.parameters))
-    return [result, ...others].flatMap(each => observationOf(each, sign))
+    return [result, ...others].flatMap(each => observationOf(each, objectives))
   })
 }
 
@@ -40,14 +42,20 @@ function underWay(pool: Pool, sweep: Sweep, trial: Trial): Observation[] {
   }
 }
 
-function observationOf(result: Result, sign: number): Observation[] {
+interface Objectives {
+  readonly sign: number
+  readonly further: NonNullable<SweepSpec['furtherMetrics']>
+}
+
+function observationOf(result: Result, { sign, further }: Objectives): Observation[] {
   const { parameters } = result
+  const others = further.length === 0 ? {} : { further: furtherLosses(result, further) }
   switch (result.class) {
     case 'complete':
-      return result.value === undefined ? [] : [{ parameters, state: 'complete', loss: sign * result.value }]
+      return result.value === undefined ? [] : [{ parameters, state: 'complete', loss: sign * result.value, ...others }]
     case 'stopped': {
       const last = result.curve.at(-1)
-      return last ? [{ parameters, state: 'stopped', loss: sign * last[1], step: last[0] }] : []
+      return last ? [{ parameters, state: 'stopped', loss: sign * last[1], step: last[0], ...others }] : []
     }
     case 'diverged':
       return [{ parameters, state: 'diverged' }]
@@ -59,4 +67,15 @@ function observationOf(result: Result, sign: number): Observation[] {
     case 'lost':
       return []
   }
+}
+
+/** Returns the losses of a result in the objectives beside the metric: their last values, undefined where it has none. */
+export function furtherLosses(
+  { metrics }: Pick<Result, 'metrics'>,
+  further: Objectives['further']
+): (number | undefined)[] {
+  return further.map(({ name, goal }) => {
+    const value = Object.hasOwn(metrics, name) ? metrics[name] : undefined
+    return value === undefined ? undefined : goal === 'maximize' ? -value : value
+  })
 }

@@ -37,6 +37,8 @@ export const LIMITS = {
   changesPerResult: 4,
   /** Metrics kept in a result. */
   metricsPerResult: 32,
+  /** Objectives beside the first: with more, hardly any trial beats another one. */
+  furtherMetrics: 3,
   /** Points of a loss curve kept in a result; the full curve stays on the machine that ran it. */
   curvePoints: 64,
   /** The end of an attempt's output that others may fetch. */

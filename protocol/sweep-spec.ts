@@ -97,6 +97,12 @@ export const sweepSpecSchema = z.object({
     /** The sweep ends when a trial reaches it. */
     target: rangeNumberSchema.optional()
   }),
+  /** Objectives beside the metric: trials are ranked by all, and stopped early by the metric alone. */
+  furtherMetrics: z
+    .array(z.strictObject({ name: keySchema, goal: z.enum(GOALS) }))
+    .min(1)
+    .max(LIMITS.furtherMetrics)
+    .optional(),
   parameters: z
     .record(keySchema, parameterSchema)
     .refine(all => Object.keys(all).length <= LIMITS.parametersPerSweep, 'too many parameters')

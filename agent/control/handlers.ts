@@ -27,6 +27,7 @@ import {
   placementView,
   poolDigest,
   rankedTrials,
+  rankingOf,
   type StatusView,
   type Sweep,
   searchOf,
@@ -161,9 +162,11 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
       const work = workOf(host)
       const sweep = sweepNamed(work.log.pool(), request.sweep)
       const live = liveOf(host, work)
-      const trials = rankedTrials(work.log.pool(), sweep, request.limit).map(index =>
-        trialView(work.log.pool(), sweep, index, live)
-      )
+      const ranked = rankingOf(work.log.pool(), sweep).slice(0, request.limit)
+      const trials = ranked.map(({ trial, ...front }) => ({
+        ...trialView(work.log.pool(), sweep, trial, live),
+        ...front
+      }))
       return { sweep: localSweep(host, work, sweep.id), trials }
     },
     logs: request => logsOf(host, workOf(host), request),

@@ -57,7 +57,10 @@ export function runAttempt(attempt: AttemptSpec, context: AttemptContext): Runni
     attempt,
     context,
     workspace,
-    history: createHistory(attempt.spec.metric),
+    history: createHistory(
+      attempt.spec.metric,
+      (attempt.spec.furtherMetrics ?? []).map(({ name }) => name)
+    ),
     printed: createReportReader(),
     written: createMetricsReader(workspace.metrics),
     logged: createWandbReader(workspace.wandbFolder),

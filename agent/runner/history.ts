@@ -18,6 +18,7 @@ const BROKEN_REPORTS_MAX = 2
 
 export interface History {
   readonly metric: Metric
+  readonly kept: readonly string[]
   /** The last value of each metric whose last value is finite. */
   readonly latest: Map<string, number>
   /** Every name that was printed, also of metrics that were never finite. */
@@ -33,8 +34,9 @@ export interface History {
   isReported: boolean
 }
 
-export function createHistory(metric: Metric): History {
-  return { metric, latest: new Map(), names: new Set(), curve: [], brokenSteps: [], isReported: false }
+/** @param kept  Further metrics that are never left out, however many there are. */
+export function createHistory(metric: Metric, kept: readonly string[] = []): History {
+  return { metric, kept, latest: new Map(), names: new Set(), curve: [], brokenSteps: [], isReported: false }
 }
 
 /** Adds a report to the history. */
@@ -69,7 +71,8 @@ export function thin(curve: readonly Point[], max: number, goal: Metric['goal'])
 }
 
 function admit(history: History, name: string): boolean {
-  const isKnown = history.names.has(name) || history.names.size < METRIC_NAMES_MAX || name === history.metric.name
+  const { names, metric, kept } = history
+  const isKnown = names.has(name) || names.size < METRIC_NAMES_MAX || name === metric.name || kept.includes(name)
   if (isKnown) history.names.add(name)
   return isKnown
 }

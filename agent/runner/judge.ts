@@ -157,11 +157,14 @@ function objectiveOf(history: History): number | undefined {
   }
 }
 
-/** The objective comes first, so that it is never the one that the limit leaves out. */
-function metricsOf({ latest, metric }: History): Readonly<Record<string, number>> {
-  const objective = latest.get(metric.name)
-  const others = [...latest].filter(([name]) => name !== metric.name)
-  const all: [string, number][] = objective === undefined ? others : [[metric.name, objective], ...others]
+/** Objectives come first, so that none is among those that the limit leaves out. */
+function metricsOf({ latest, metric, kept }: History): Readonly<Record<string, number>> {
+  const objectives = [metric.name, ...kept]
+  const first = objectives.flatMap((name): [string, number][] => {
+    const value = latest.get(name)
+    return value === undefined ? [] : [[name, value]]
+  })
+  const all = [...first, ...[...latest].filter(([name]) => !objectives.includes(name))]
   return Object.fromEntries(all.slice(0, LIMITS.metricsPerResult))
 }
 

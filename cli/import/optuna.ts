@@ -58,7 +58,8 @@ interface Range {
 export function sweepFromOptuna(text: string, options: OptunaOptions): Imported {
   const study = chosen(readJournal(text, options.fileName), options.study)
   const fail = failing(options.fileName)
-  if (study.directions.length !== 1) fail(study.line, 'it has several objectives; a sweep has one')
+  if (study.directions.length !== 1)
+    fail(study.line, 'it has several objectives: only a study with one can be imported')
   const isMaximised = study.directions[0] === 2
   const complete = study.trials.filter(isComplete)
   const ranges = rangesOf(study, fail)

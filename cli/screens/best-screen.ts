@@ -2,7 +2,7 @@
  * The best trials of a sweep: a ranking, the first in full, and how to repeat it.
  */
 import type { ControlAnswers, LocalSweepView, TrialView } from '#protocol'
-import { copyableParameters, NONE, seconds, shortId, shortNumber, shortValue } from '../terminal/format.js'
+import { copyableParameters, NONE, plural, seconds, shortId, shortNumber, shortValue } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
 import { wrap } from '../terminal/width.js'
@@ -32,8 +32,11 @@ export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet
   )
   const parts = [
     top,
-    [...rankingLines(trials, sweep, sheet), ...changedLines(trials, sheet)],
-    [style.good(`Best ${about}`), ...indented(parameters)],
+    [...rankingLines(trials, sweep, sheet), ...frontLines(trials, sweep, sheet), ...changedLines(trials, sheet)],
+    [
+      style.good(`${sweep.furtherMetrics ? `Of these the best in ${metric.name}:` : 'Best'} ${about}`),
+      ...indented(parameters)
+    ],
     titled('Other metrics', indented(metricLines(best, metric.name, sheet)), style),
     curveLines(best, sheet),
     [style.dim('Repeat it with'), copyableParameters(best.parameters)]
@@ -54,26 +57,49 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
-/** Returns a table of trials, best first, with a column for each parameter that differs between them. */
-export function rankingLines(trials: readonly TrialView[], sweep: LocalSweepView, sheet: Sheet): string[] {
+type RankedTrial = ControlAnswers['best']['trials'][number]
+
+/** What the front is, where there are several objectives. */
+function frontLines(trials: readonly RankedTrial[], sweep: LocalSweepView, { columns, style }: Sheet): string[] {
+  if (!sweep.furtherMetrics) return []
+  const names = [sweep.metric, ...sweep.furtherMetrics].map(({ name }) => name)
+  const first = trials.filter(({ front }) => front === 1).length
+  const text = `Front 1: the ${first === 1 ? 'trial' : plural(first, 'trial')} that no other one beats in all of ${names.join(', ')}.`
+  return wrap(text, columns).map(line => style.dim(line))
+}
+
+/**
+ * Returns a table of trials, best first, with a column for each objective and for each parameter that differs. With
+ * several objectives their fronts stand before them, else their ranks.
+ */
+export function rankingLines(trials: readonly RankedTrial[], sweep: LocalSweepView, sheet: Sheet): string[] {
+  const { furtherMetrics = [] } = sweep
   const names = differing(trials).slice(0, PARAMETER_COLUMNS_MAX)
+  const hasFronts = trials.some(({ front }) => front !== undefined)
   const columns: readonly Column[] = [
-    { title: '', align: 'right' },
+    { title: hasFronts ? 'front' : '', align: 'right' },
     { title: 'trial', align: 'right' },
     { title: sweep.metric.name, align: 'right' },
+    ...furtherMetrics.map(({ name }): Column => ({ title: name, align: 'right', leavesAt: 1 })),
     ...names.map((title, i): Column => ({ title, align: 'right', leavesAt: 2 + i })),
     { title: 'machine', shrinksTo: 8, leavesAt: 3 + names.length },
     { title: 'time', align: 'right', leavesAt: 4 + names.length }
   ]
   const rows = trials.map((trial, i): Cell[] => [
-    `${i + 1}`,
+    `${trial.front ?? i + 1}`,
     trialCell(trial, sheet),
-    i === 0 ? { text: valueText(trial.value), paint: sheet.style.good } : valueText(trial.value),
+    ...[trial.value, ...furtherMetrics.map(({ name }) => trial.metrics[name])].map(
+      (value): Cell => (isBest(trial, i) ? { text: valueText(value), paint: sheet.style.good } : valueText(value))
+    ),
     ...names.map(name => parameterText(trial, name)),
     trial.machineName ?? NONE,
     seconds(trial.seconds)
   ])
   return table(columns, rows, sheet)
+}
+
+function isBest({ front }: RankedTrial, place: number): boolean {
+  return front === undefined ? place === 0 : front === 1
 }
 
 /** A trial whose program did something else than its parameters say is marked: it is compared with care. */

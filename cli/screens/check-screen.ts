@@ -44,6 +44,7 @@ export interface SweepCheck {
   readonly name: string
   readonly method: SweepSpec['method']
   readonly metric: SweepSpec['metric']
+  readonly furtherMetrics: NonNullable<SweepSpec['furtherMetrics']>
   readonly parameters: readonly ParameterCheck[]
   /** Trials in all; how many different ones there can be, null where there is no end of them. */
   readonly trials: number
@@ -66,12 +67,13 @@ export interface SweepCheck {
 export function sweepCheckOf(spec: SweepSpec, warnings: readonly SweepIssue[]): SweepCheck {
   const search = createSearch(spec)
   const choices = spec.method === 'grid' ? combinations(spec) : distinctConfigurations(spec)
-  const { name, method, metric, stopping, constraints = [], seeds = 1, budget, command } = spec
+  const { name, method, metric, furtherMetrics = [], stopping, constraints = [], seeds = 1, budget, command } = spec
   return {
     isValid: true,
     name,
     method,
     metric,
+    furtherMetrics,
     parameters: Object.entries(spec.parameters).map(([each, parameter]) => parameterCheckOf(each, parameter)),
     trials: search.trials,
     choices: Number.isFinite(choices) ? choices : null,
@@ -139,12 +141,13 @@ export function drawDryRun(check: SweepCheck & { readonly folder: string }): str
 }
 
 function sweepRows(check: SweepCheck): [string, string][] {
-  const { name, method, metric, stopping, constraints, named, seeds, budget } = check
+  const { name, method, metric, furtherMetrics, stopping, constraints, named, seeds, budget } = check
   const target = metric.target === undefined ? '' : `, until ${shortNumber(metric.target)} is reached`
   const rows: [string, string][] = [
     ['sweep', name],
     ['search', method],
     ['objective', `${metric.goal} ${metric.name}, its ${metric.summary} value${target}`],
+    ...furtherMetrics.map(({ goal, name }): [string, string] => ['', `${goal} ${name}`]),
     ['trials', trialsText(check)],
     ['stopping', stopping === undefined ? 'none: every trial runs to its end' : stoppingText(stopping)]
   ]

@@ -117,8 +117,8 @@ export function shareDone({ trials }: SweepView): number {
   return trials.total === 0 ? 1 : (trials.done + trials.stopped + trials.failed) / trials.total
 }
 
-export function searchText({ method, metric }: SweepView): string {
-  return `${method}, ${metric.goal} ${metric.name}`
+export function searchText({ method, metric, furtherMetrics = [] }: SweepView): string {
+  return `${method}, ${[metric, ...furtherMetrics].map(({ goal, name }) => `${goal} ${name}`).join(', ')}`
 }
 
 /** Returns the painter of a sweep's state. */

@@ -53,6 +53,8 @@ export interface Observation {
   readonly state: 'complete' | 'stopped' | 'diverged' | 'running' | 'infeasible'
   /** The objective, finite, lower is better: of `complete` always, of `stopped` its last. */
   readonly loss?: number
+  /** Where a sweep has several objectives: the losses of the others, in their order; undefined: it told none. */
+  readonly further?: readonly (number | undefined)[]
   /** Of `stopped`: the step of `loss`. */
   readonly step?: number
 }

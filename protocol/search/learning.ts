@@ -10,6 +10,7 @@ import { satisfies } from './constraint.js'
 import type { Draw, Observation, Propose, Space } from './dimension.js'
 import { dimensionsOf, isInSpace, withConstants } from './dimensions.js'
 import { createGaussianProcess, STARTUP_TRIALS as GP_START_UP_TRIALS } from './gp/propose.js'
+import { scalarised } from './scalarised.js'
 import { randomAxis } from './space.js'
 import { proposeTpe, START_UP_TRIALS as TPE_START_UP_TRIALS } from './tpe.js'
 
@@ -79,7 +80,7 @@ export function createProposer(spec: SweepSpec): Proposer | undefined {
     propose({ observations, draw, isTaken }) {
       const isRefused = (parameters: Parameters) => !satisfies(spec, parameters) || isTaken(parameters)
       const propose = proposeBy(method, values => isRefused(withConstants(spec, values)))
-      const proposed = withConstants(spec, propose(space, observations, draw))
+      const proposed = withConstants(spec, propose(space, scalarised(observations, draw), draw))
       return isRefused(proposed) ? nextFree(isRefused) : proposed
     }
   }

@@ -20,7 +20,7 @@ import { streamOf } from '../search/stream.js'
 import { parametersOf, searchOf } from '../searches.js'
 import type { Parameter, Parameters, SweepSpec } from '../sweep-spec.js'
 import { type SweepState, sweepStateOf } from '../sweeps.js'
-import { rankedTrials } from './trial-view.js'
+import { rankedTrials } from './ranking.js'
 
 /** A parameter that decides less than this is not worth a narrower range. */
 const SHARE_MIN = 0.1

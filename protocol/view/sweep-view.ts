@@ -9,7 +9,8 @@ import { searchOf } from '../searches.js'
 import type { SweepSpec } from '../sweep-spec.js'
 import { claimedTrials, freshTrials, type SweepState, sweepStateOf, sweepsInOrder } from '../sweeps.js'
 import type { Live } from './live.js'
-import { rankedTrials, type TrialView, trialView } from './trial-view.js'
+import { rankedTrials } from './ranking.js'
+import { type TrialView, trialView } from './trial-view.js'
 
 export interface SweepView {
   readonly sweep: string
@@ -19,6 +20,7 @@ export interface SweepView {
   /** Its rule of early stopping; absent: none. */
   readonly stopping?: NonNullable<SweepSpec['stopping']>
   readonly metric: { readonly name: string; readonly goal: 'minimize' | 'maximize' }
+  readonly furtherMetrics?: NonNullable<SweepSpec['furtherMetrics']>
   readonly submittedBy: string
   /** Wall time of its author, ms since 1970. */
   readonly submittedAt: number
@@ -105,6 +107,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     method: spec.method,
     ...(spec.stopping ? { stopping: spec.stopping } : {}),
     metric: { name: spec.metric.name, goal: spec.metric.goal },
+    ...(spec.furtherMetrics ? { furtherMetrics: spec.furtherMetrics } : {}),
     submittedBy: pool.members.get(submission.member)?.name ?? submission.member.slice(0, 8),
     submittedAt: submission.at,
     bundle: { digest: bundle.digest, files: bundle.files, bytes: bundle.bytes },

@@ -129,18 +129,6 @@ export function trialView(pool: Pool, sweep: Sweep, index: number, live: Live): 
   }
 }
 
-/** Returns the indexes of the trials with a value, best first; equal values in the order of their index. */
-export function rankedTrials(_pool: Pool, sweep: Sweep, limit: number): number[] {
-  const goal = sweep.submission?.spec.metric.goal ?? 'minimize'
-  const sign = goal === 'minimize' ? 1 : -1
-  const valued = [...sweep.byPhase.done].flatMap(index => {
-    const value = sweep.trials.get(index)?.standing.result?.value
-    return value === undefined ? [] : [{ index, value }]
-  })
-  valued.sort((a, b) => sign * (a.value - b.value) || a.index - b.index)
-  return valued.slice(0, limit).map(each => each.index)
-}
-
 /** A rule compares losses; people know the metric. */
 function written(stop: NonNullable<Result['stop']>, sign: 1 | -1): NonNullable<Result['stop']> {
   const { value, threshold } = stop

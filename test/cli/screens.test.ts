@@ -55,6 +55,20 @@ Repeat it with
   )
 })
 
+t.test('best: with several objectives each trial has its front, and the first one is named', async t => {
+  const sweep = sweepOf({ furtherMetrics: [{ name: 'train_loss', goal: 'minimize' }] })
+  const trials = [trialOf(4), trialOf(7), trialOf(9)].map((trial, at) => ({ ...trial, front: at < 2 ? 1 : 2 }))
+  const lines = drawBest({ sweep, trials }, sheet()).split('\n')
+  t.same(lines.slice(2, 7), [
+    'front  trial  val_loss  train_loss  learning_rate  batch_size  machine  time',
+    '    1     #4      0.12        0.05         0.1571          32  bob-rig   16s',
+    '    1     #7      0.15        0.05         0.2513          32  bob-rig   19s',
+    '    2     #9      0.17        0.05         0.3142          16  bob-rig   21s',
+    'Front 1: the 2 trials that no other one beats in all of val_loss, train_loss.'
+  ])
+  t.match(lines.join('\n'), /Of these the best in val_loss: trial #4/)
+})
+
 t.test('best: parameters that do not differ, and those without room, are left out of the ranking', async t => {
   const [, , titles] = drawBest({ sweep: sweepOf(), trials: FOCUS.best }, sheet(40)).split('\n')
   t.equal(titles, '   trial  val_loss  learning_rate')

@@ -261,6 +261,27 @@ t.test('a sweep has an end', async t => {
   ])
 })
 
+t.test('several objectives: a list in place of the metric, and each wrong one is told', async t => {
+  const several = (metrics: string, metric?: string) => sweep({ metric, metrics })
+  const { metric, furtherMetrics } = readSweepText(
+    several('[{ name: acc, goal: maximize, summary: best }, { name: s/token }]'),
+    'sweep.yaml'
+  ).spec
+  t.same(metric, { name: 'acc', goal: 'maximize', summary: 'best' })
+  t.same(furtherMetrics, [{ name: 's/token', goal: 'minimize' }])
+  const cases: [string, string][] = [
+    ['[{ name: a }]', '5:1 metrics: one objective needs no list. Write "metric: { name: loss, goal: minimize }".'],
+    ['[{ name: a }, { name: a }]', '5:24 metrics.1: "a" is there twice.'],
+    ['[{ name: a }, { goal: minimize }]', '5:24 metrics.1.name: missing.'],
+    ['[{ name: a }, { name: b, target: 1 }]', '5:35 metrics.1.target: unknown key. Known here: name, goal.'],
+    ['{ name: a }', '5:1 metrics: expected a list of 1 to 4, such as [{ name: loss, goal: minimize }], got a map.']
+  ]
+  for (const [metrics, told] of cases) t.same(problems(several(metrics)), [told])
+  t.same(problems(several('[{ name: a }, { name: b }]', '{ name: a }')), [
+    '6:1 metrics: stands in place of "metric". Leave one of them out.'
+  ])
+})
+
 t.test('durations, the summary and the seed are taken from the file', async t => {
   const changes = { lease: '60s', time_limit: '2h', seed: '5', on_duplicate: 'reuse', backups: 'off' }
   const text = sweep({ ...changes, metric: '{ name: l, summary: best }' })

@@ -56,6 +56,14 @@ requires:
   model: {parameters: 8.03e9, hidden: 4096, layers: 32, vocabulary: 128256, heads: 32, fine_tuning: qlora}
 `
 
+t.test('several objectives come back as they were', async t => {
+  const several = read(
+    WHOLE.replace(/metric: .*/, 'metrics: [{name: acc, goal: maximize, target: 1}, {name: seconds}]')
+  )
+  t.same(read(writeSweepText(several)), several)
+  t.equal(several.furtherMetrics?.length, 1)
+})
+
 t.test('every key comes back as it was', async t => {
   const spec = read(WHOLE)
   const text = writeSweepText(spec, ['From somewhere.', ''])
