@@ -69,7 +69,7 @@ function observationOf(result: Result, { sign, further }: Objectives): Observati
   }
 }
 
-/** Returns the losses of a result in the objectives beside the metric: their last values, undefined where it has none. */
+/** Returns the losses of a result in further objectives, from their last values; undefined where it told none. */
 export function furtherLosses(
   { metrics }: Pick<Result, 'metrics'>,
   further: Objectives['further']
