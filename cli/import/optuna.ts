@@ -59,7 +59,7 @@ export function sweepFromOptuna(text: string, options: OptunaOptions): Imported 
   const study = chosen(readJournal(text, options.fileName), options.study)
   const fail = failing(options.fileName)
   if (study.directions.length !== 1)
-    fail(study.line, 'it has several objectives: only a study with one can be imported')
+    fail(study.line, 'it has several objectives: only a sweep with one can be imported')
   const isMaximised = study.directions[0] === 2
   const complete = study.trials.filter(isComplete)
   const ranges = rangesOf(study, fail)
