@@ -53,8 +53,8 @@ function headRows({ name, state, trials, metric, best }: InsightView, { style }:
 
 function importanceLines({ importance, trials, needed }: InsightView, sheet: Sheet): string[] {
   if (!importance) {
-    const missing = Math.max(1, needed - trials.complete)
-    const text = `Too early to tell: ${plural(missing, 'more completed trial')} of ${needed} ${missing === 1 ? 'is' : 'are'} needed.`
+    const missing = Math.max(1, needed - trials.told)
+    const text = `Too early to tell: ${plural(missing, 'more ended trial')} of ${needed} ${missing === 1 ? 'is' : 'are'} needed.`
     return wrap(text, sheet.columns)
   }
   if (importance.every(({ share }) => share === 0)) return ['No parameter sets the best trials apart.']

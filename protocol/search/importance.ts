@@ -7,6 +7,7 @@
  */
 import type { Dimension, Draw, Observation, Space } from './dimension.js'
 import { gridDensity, gridOf } from './grid-density.js'
+import { compareTrials, isOrdered } from './order.js'
 
 /** What one parameter decides, beside the others. */
 export interface Importance {
@@ -29,9 +30,9 @@ const [LOW, HIGH] = [0.05, 0.95]
 /** Keeps an empty place of the grid from being divided by. */
 const DENSITY_MIN = 1e-12
 
-/** The trials by their loss, and where each of them lies on the grid of each dimension; -1: it has no such value. */
+/** The trials in their order, and where each of them lies on the grid of each dimension; -1: it has no such value. */
 interface Table {
-  readonly losses: readonly number[]
+  readonly trials: readonly Observation[]
   readonly columns: readonly Column[]
 }
 
@@ -42,8 +43,9 @@ interface Column {
 }
 
 /**
- * Returns the importance of each dimension, the largest first; undefined with fewer than 20 complete trials.
+ * Returns the importance of each dimension, the largest first; undefined with fewer than 20 trials that tell.
  *
+ * Beside completed trials those that were stopped early tell, and those that diverged: they are none of the best.
  * @param draw       For resampling the trials, which gives the range of each share.
  * @param resamples  How often. Default: 200.
  * Source: Watanabe et al., arXiv:2304.10255; with conditions, arXiv:2601.20800; optuna/importance/_ped_anova.
@@ -55,7 +57,7 @@ export function importancesOf(
   resamples = RESAMPLES
 ): readonly Importance[] | undefined {
   const table = tableOf(space, observations)
-  const count = table.losses.length
+  const count = table.trials.length
   if (count < TRIALS_MIN) return undefined
   const shares = sharesOf(divergences(table, new Int32Array(count).fill(1)))
   const resampled = Array.from({ length: resamples }, () => sharesOf(divergences(table, resample(count, draw))))
@@ -72,20 +74,16 @@ export function importancesOf(
  */
 export function rawImportances(space: Space, observations: readonly Observation[]): readonly number[] {
   const table = tableOf(space, observations)
-  return divergences(table, new Int32Array(table.losses.length).fill(1))
+  return divergences(table, new Int32Array(table.trials.length).fill(1))
 }
 
 function tableOf(space: Space, observations: readonly Observation[]): Table {
-  const trials = observations
-    .flatMap(({ state, loss, parameters }) => {
-      return state === 'complete' && loss !== undefined && Number.isFinite(loss) ? [{ loss, parameters }] : []
-    })
-    .sort((a, b) => a.loss - b.loss)
+  const trials = observations.filter(isOrdered).sort(compareTrials)
   const columns = space.map(dimension => {
     const { size, placeOf } = gridOf(dimension)
     return { dimension, size, places: Int32Array.from(trials, ({ parameters }) => placeOf(parameters) ?? -1) }
   })
-  return { losses: trials.map(({ loss }) => loss), columns }
+  return { trials, columns }
 }
 
 /** Returns how often each trial is in a sweep of as many trials drawn from these. */
@@ -105,10 +103,14 @@ function divergences(table: Table, times: Int32Array): readonly number[] {
   return table.columns.map(column => divergence(column, times, { end, targets, all }))
 }
 
-/** Returns the first place that is not among the best; equal losses are in it all or not at all. */
-function targetEnd({ losses }: Table, times: Int32Array, wanted: number): number {
+/** Returns the first place that is not among the best; equal ones are in it all or not at all. */
+function targetEnd({ trials }: Table, times: Int32Array, wanted: number): number {
   let [end, found] = [0, 0]
-  while (end < losses.length && (found < wanted || losses[end] === losses[end - 1])) {
+  const isAlike = (at: number) => {
+    const [last, next] = [trials[at - 1], trials[at]]
+    return last !== undefined && next !== undefined && compareTrials(last, next) === 0
+  }
+  while (end < trials.length && (found < wanted || isAlike(end))) {
     found += times[end] ?? 0
     end++
   }

@@ -10,6 +10,7 @@ import { drawCoordinate, valueAtCoordinate } from './coordinate.js'
 import { type Draw, isPresent, type Observation, type Propose } from './dimension.js'
 import type { Bandwidth } from './kernels.js'
 import { columnsOf, type OccurrenceSet, occurrenceSets } from './occurrence.js'
+import { compareTrials, hasLoss } from './order.js'
 import { createParzenEstimator } from './parzen.js'
 
 /** Each has the default of Optuna, except the bandwidth. */
@@ -129,9 +130,8 @@ export interface Split {
 /**
  * Returns the good trials and the others.
  *
- * Complete ones go by their loss, then stopped ones: those that got farther first, then by their loss. Equal ones go
- * by age. Trials that run count as if they turned out badly, which keeps machines that propose at the same time apart
- * (constant liar).
+ * Equal ones go by age. Trials that run count as if they turned out badly, which keeps machines that propose at the
+ * same time apart (constant liar).
  */
 export function splitTrials(observations: readonly Observation[]): Split {
   const places = belowCount(countOf(observations, ({ state }) => state !== 'running'))
@@ -139,7 +139,7 @@ export function splitTrials(observations: readonly Observation[]): Split {
   for (const [index, trial] of observations.entries()) {
     if (!hasLoss(trial)) continue
     // Few are good: to insert each costs less than to sort all.
-    const place = best.findLastIndex(other => compare(other.trial, trial) <= 0) + 1
+    const place = best.findLastIndex(other => compareTrials(other.trial, trial) <= 0) + 1
     if (place >= places) continue
     best.splice(place, 0, { index, trial })
     best.length = Math.min(best.length, places)
@@ -153,15 +153,4 @@ export function splitTrials(observations: readonly Observation[]): Split {
 /** Returns how many of some ended trials count as good: a tenth, rounded up, and at most 25. */
 export function belowCount(ended: number): number {
   return Math.min(Math.ceil(BELOW_SHARE * ended), BELOW_MAX)
-}
-
-function hasLoss({ state, loss }: Observation): boolean {
-  return loss !== undefined && (state === 'complete' || state === 'stopped')
-}
-
-/** Negative when the first is the better one. */
-function compare(a: Observation, b: Observation): number {
-  if (a.state !== b.state) return a.state === 'complete' ? -1 : 1
-  const bySteps = a.state === 'stopped' ? (b.step ?? 0) - (a.step ?? 0) : 0
-  return bySteps || (a.loss ?? 0) - (b.loss ?? 0)
 }

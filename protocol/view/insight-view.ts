@@ -16,6 +16,7 @@ import type { Dimension, NumericDimension } from '../search/dimension.js'
 import { dimensionsOf, isInSpace } from '../search/dimensions.js'
 import { type Importance, importancesOf, TRIALS_MIN } from '../search/importance.js'
 import { type BadEnd, badEndOf, type Narrowing, narrowingOf } from '../search/narrowing.js'
+import { isOrdered } from '../search/order.js'
 import { streamOf } from '../search/stream.js'
 import { parametersOf, searchOf } from '../searches.js'
 import type { Parameter, Parameters, SweepSpec } from '../sweep-spec.js'
@@ -54,12 +55,14 @@ export interface InsightView {
     readonly total: number
     readonly complete: number
     readonly stoppedEarly: number
+    /** Those that tell what mattered: completed, stopped early, or diverged. */
+    readonly told: number
   }
   /** The best trials, the first one first; equal configurations once. */
   readonly best: readonly { readonly trial: number; readonly value: number; readonly parameters: Parameters }[]
   /** The parameters by how much they decide; absent while there are too few trials to tell. */
   readonly importance?: readonly Importance[]
-  /** Completed trials that importance takes. */
+  /** Trials that importance takes. */
   readonly needed: number
   /** Of how many of the best trials the ranges are. */
   readonly bestTrials: number
@@ -78,7 +81,8 @@ export function insightView(pool: Pool, sweep: Sweep): InsightView | undefined {
   const { spec } = submission
   const space = dimensionsOf(spec)
   const ranked = rankedTrials(pool, sweep, LIMITS.trialsPerSweep)
-  const importance = importancesOf(space, experienceOf(pool, sweep), streamOf(sweep.id, 'importance'))
+  const experience = experienceOf(pool, sweep)
+  const importance = importancesOf(space, experience, streamOf(sweep.id, 'importance'))
   const tenth = ranked.slice(0, Math.max(BEST_MIN, Math.ceil(BEST_SHARE * ranked.length)))
   const best = distinctBest(sweep, tenth)
   const ranges = rangesOf(sweep, space, importance ?? [], tenth)
@@ -91,7 +95,8 @@ export function insightView(pool: Pool, sweep: Sweep): InsightView | undefined {
     trials: {
       total: searchOf(submission).trials,
       complete: ranked.length,
-      stoppedEarly: [...sweep.trials.values()].filter(({ standing: { result } }) => isStopped(result)).length
+      stoppedEarly: [...sweep.trials.values()].filter(({ standing: { result } }) => isStopped(result)).length,
+      told: experience.filter(isOrdered).length
     },
     best,
     ...(importance ? { importance } : {}),

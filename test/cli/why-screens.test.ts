@@ -94,7 +94,7 @@ const INSIGHT: InsightView = {
   name: 'digits',
   state: 'done',
   metric: METRIC,
-  trials: { total: 60, complete: 40, stoppedEarly: 12 },
+  trials: { total: 60, complete: 40, stoppedEarly: 12, told: 52 },
   best: [{ trial: 4, value: 0.12, parameters: { lr: 0.1 } }],
   importance: [
     { name: 'lr', share: 0.75, low: 0.6, high: 0.9 },
@@ -152,8 +152,8 @@ min_steps.
 
 t.test('insight: with too few trials it says how many are missing', async t => {
   const { importance: _, ...rest } = INSIGHT
-  const few = { ...rest, ranges: [], trials: { total: 60, complete: 19, stoppedEarly: 0 } }
-  t.match(drawInsight(few, sheet()), 'Too early to tell: 1 more completed trial of 20 is needed.')
+  const few = { ...rest, ranges: [], trials: { total: 60, complete: 11, stoppedEarly: 8, told: 19 } }
+  t.match(drawInsight(few, sheet()), 'Too early to tell: 1 more ended trial of 20 is needed.')
 })
 
 t.test('no line is wider than the terminal', async t => {

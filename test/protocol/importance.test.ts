@@ -33,15 +33,34 @@ t.test('golden: importances of Optuna 5.0', async t => {
   for (const [place, share] of [0.766323, 0.144958, 0.088719].entries()) isClose(shares?.[place]?.share, share, 1e-6)
 })
 
-t.test('below twenty complete trials nothing is said', async t => {
+t.test('below twenty trials that tell nothing is said', async t => {
   t.equal(importancesOf(SPACE, TWENTY.slice(1), chance(1)), undefined)
   const [first, ...others] = TWENTY
-  t.equal(
-    importancesOf(SPACE, [...others, { state: 'stopped', parameters: {}, loss: 0, step: 1 }], chance(1)),
-    undefined
-  )
+  for (const untold of [
+    { state: 'running' as const },
+    { state: 'infeasible' as const },
+    { state: 'stopped' as const }
+  ]) {
+    t.equal(importancesOf(SPACE, [...others, { ...untold, parameters: {} }], chance(1)), undefined)
+  }
   t.ok(importancesOf(SPACE, [...others, ...(first ? [first] : [])], chance(1)))
 })
+
+t.test(
+  'what was stopped early or diverged tells as much as its full training would, unless it were one of the best',
+  async t => {
+    const ranked = [...TWENTY].sort((a, b) => (a.loss ?? 0) - (b.loss ?? 0))
+    const sharesOf = (trials: readonly Observation[]) =>
+      importancesOf(SPACE, trials, chance(1))?.map(({ name, share }) => [name, share])
+    const whole = sharesOf(ranked)
+    const cut = ranked.map((trial, place): Observation => {
+      if (place >= 15) return { state: 'diverged', parameters: trial.parameters }
+      // At its rung a stopped trial may have had a lower loss than others have in the end, or a higher one.
+      return place >= 5 ? { ...trial, state: 'stopped', loss: 20 - place, step: 3 } : trial
+    })
+    t.same(sharesOf(cut), whole)
+  }
+)
 
 t.test('shares add up to 1, lie within 0 and 1, and do not depend on the order of the trials', async t => {
   const shares = importancesOf(SPACE, TWENTY, chance(1)) ?? []

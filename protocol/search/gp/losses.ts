@@ -8,6 +8,7 @@
  * equal.
  */
 import type { Observation } from '../dimension.js'
+import { hasLoss } from '../order.js'
 
 /**
  * In spreads from the median; above it in logarithms. Losses that are worse are all as bad: how bad says nothing of
@@ -51,8 +52,8 @@ export function standardised(observations: readonly Observation[]): (number | un
 }
 
 /** Returns the loss of a trial that has one to learn from. */
-export function lossOf({ state, loss }: Observation): number | undefined {
-  return (state === 'complete' || state === 'stopped') && Number.isFinite(loss) ? loss : undefined
+export function lossOf(trial: Observation): number | undefined {
+  return hasLoss(trial) ? trial.loss : undefined
 }
 
 function warpBy(sorted: readonly number[]): (loss: number) => number {

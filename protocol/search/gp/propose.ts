@@ -7,12 +7,13 @@
  */
 import type { Parameters } from '../../sweep-spec.js'
 import type { Draw, Observation, Propose } from '../dimension.js'
+import { hasLoss } from '../order.js'
 import { streamFrom } from '../stream.js'
 import { type Acquisition, both, chanceToFit, expectedImprovement } from './acquisition.js'
 import { fantasies } from './fantasies.js'
 import { type Data, fit } from './fit.js'
 import type { Vector } from './linear.js'
-import { lossOf, standardised } from './losses.js'
+import { standardised } from './losses.js'
 import { maximise } from './maximise.js'
 import { type Embedding, embeddingOf } from './point.js'
 import { posteriorOf } from './posterior.js'
@@ -66,7 +67,8 @@ export function createGaussianProcess({ isTaken = () => false }: GaussianProcess
     const tried = new Set(seen.map(({ point }) => point.join()))
     const isFree = (point: Vector) => !tried.has(point.join()) && !isTaken(embedding.parametersOf(point))
     const random = streamFrom(draw)
-    const isEarly = seen.length < STARTUP_TRIALS || seen.filter(hasLoss).length < STARTUP_LOSSES
+    const isEarly =
+      seen.length < STARTUP_TRIALS || seen.filter(({ observation }) => hasLoss(observation)).length < STARTUP_LOSSES
     const next = isEarly ? undefined : mostPromising(embedding, seen, { draw: random, isFree })
     const others = seen.map(({ point }) => point)
     return embedding.parametersOf(next ?? spreadPoint(embedding, others, { draw: random, isFree }))
@@ -116,10 +118,6 @@ function fitting(embedding: Embedding, seen: readonly Seen[]): Acquisition | und
 
 function hasEnded({ observation }: Seen): boolean {
   return observation.state !== 'running'
-}
-
-function hasLoss({ observation }: Seen): boolean {
-  return lossOf(observation) !== undefined
 }
 
 /** Returns what is learned from, in the order of the trials: all, or the best half and the latest of the others. */
