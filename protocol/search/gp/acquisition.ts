@@ -18,34 +18,22 @@ export interface Prospect {
 export type Acquisition = (point: Vector) => Prospect
 
 /**
- * Returns the logarithm of the expected improvement on the best loss of each series, averaged over the series.
+ * Returns the logarithm of the expected improvement on a loss.
  *
- * @param bests  One for each series of the posterior.
  * Source: Ament et al., "Unexpected Improvements to Expected Improvement", NeurIPS 2023 (arXiv:2310.20708).
  */
-export function expectedImprovement(posterior: Posterior, bests: Vector): Acquisition {
+export function expectedImprovement(posterior: Posterior, best: number): Acquisition {
   return point => {
-    const { means, variance, slopes } = posterior.predict(point)
+    const { mean, variance, slopes } = posterior.predict(point)
     const deviation = Math.sqrt(variance)
-    const parts = Array.from(means, (mean, s) => logImprovement(((bests[s] as number) - mean) / deviation))
-    // A sum of exponentials of which the largest is 1: nothing overflows, and not all vanish.
-    const largest = Math.max(...parts.map(({ log }) => log))
-    const shares = parts.map(({ log }) => Math.exp(log - largest))
-    const total = shares.reduce((sum, share) => sum + share, 0)
+    const { log, slope, spread } = logImprovement((best - mean) / deviation)
     return {
-      value: Math.log(deviation) + largest + Math.log(total / parts.length),
+      value: Math.log(deviation) + log,
       gradient() {
         const by = slopes()
-        const gradient = new Float64Array(point.length)
-        for (const [s, { slope, spread }] of parts.entries()) {
-          const share = (shares[s] as number) / total
-          const byMean = (-share * slope) / deviation
-          const byVariance = (share * spread) / (2 * variance)
-          for (const [d, meanSlope] of (by.means[s] as Vector).entries()) {
-            gradient[d] = (gradient[d] as number) + byMean * meanSlope + byVariance * (by.variance[d] as number)
-          }
-        }
-        return gradient
+        return by.mean.map((meanSlope, d) => {
+          return (-slope / deviation) * meanSlope + (spread / (2 * variance)) * (by.variance[d] as number)
+        })
       }
     }
   }
@@ -59,13 +47,12 @@ const CAUTION = 2
  *
  * Without the noise of single trials: it would blur the edge, and a loss that promises ever more beyond it would be
  * followed there again and again.
- * @param posterior  Of one series: 1 where a trial fitted, -1 where it did not.
+ * @param posterior  Of 1 where a trial fitted, -1 where it did not.
  * Source: least-squares classification (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 6.5).
  */
 export function chanceToFit(posterior: Posterior): Acquisition {
   return point => {
-    const { means, variance, slopes } = posterior.predict(point)
-    const mean = means[0] as number
+    const { mean, variance, slopes } = posterior.predict(point)
     const deviation = Math.sqrt(variance)
     const { log, slope } = logCdf(mean / deviation)
     return {
@@ -73,7 +60,7 @@ export function chanceToFit(posterior: Posterior): Acquisition {
       gradient() {
         const by = slopes()
         const byVariance = (-0.5 * mean) / deviation ** 3
-        return (by.means[0] as Vector).map(
+        return by.mean.map(
           (meanSlope, d) => CAUTION * slope * (meanSlope / deviation + byVariance * (by.variance[d] as number))
         )
       }

@@ -10,13 +10,12 @@ import type { Draw, Observation, Propose } from '../dimension.js'
 import { hasLoss } from '../order.js'
 import { streamFrom } from '../stream.js'
 import { type Acquisition, both, chanceToFit, expectedImprovement } from './acquisition.js'
-import { fantasies } from './fantasies.js'
 import { type Data, fit } from './fit.js'
 import type { Vector } from './linear.js'
 import { standardised } from './losses.js'
 import { maximise } from './maximise.js'
 import { type Embedding, embeddingOf } from './point.js'
-import { posteriorOf } from './posterior.js'
+import { believing, posteriorOf } from './posterior.js'
 import { spreadPoint } from './startup.js'
 
 export interface GaussianProcessOptions {
@@ -36,8 +35,6 @@ const FULL_EFFORT_POINTS = 100
 const FIT_POINTS_MAX = 64
 /** The trial that is expected to be best is one of so many that looked best. */
 const LEADERS = 24
-/** Series of what the running trials may come to. */
-const FANTASIES = 6
 /** Best trials near which is looked. */
 const NEAR = 5
 
@@ -85,7 +82,7 @@ function mostPromising(embedding: Embedding, seen: readonly Seen[], { draw, isFr
   const best = bestFirst(measured.filter(({ observation }) => observation.state === 'complete'))
   const leaders = (best.length > 0 ? best : bestFirst(measured)).slice(0, LEADERS)
   const pending = seen.filter(({ observation }) => observation.state === 'running').map(({ point }) => point)
-  const gain = improvementOn(leaders, { data: dataOf(embedding, measured), pending, draw })
+  const gain = improvementOn(leaders, { data: dataOf(embedding, measured), pending })
   const fits = fitting(embedding, seen)
   const effort = Math.min(1, (FULL_EFFORT_POINTS / (measured.length + pending.length)) ** 2)
   const near = leaders.slice(0, NEAR).map(({ point }) => point)
@@ -94,16 +91,14 @@ function mostPromising(embedding: Embedding, seen: readonly Seen[], { draw, isFr
 
 function improvementOn(
   leaders: readonly Seen[],
-  { data, pending, draw }: { data: Data; pending: readonly Vector[]; draw: Draw }
+  { data, pending }: { data: Data; pending: readonly Vector[] }
 ): Acquisition {
   const hyperparameters = fit(thinned(data))
-  const series = fantasies(data, hyperparameters, { pending, count: FANTASIES, draw })
-  const posterior = posteriorOf({ ...data, points: [...data.points, ...pending] }, hyperparameters, series)
+  const posterior = believing(data, hyperparameters, pending)
   // Not the lowest loss seen: that one was lucky, and would be hard to improve on. What a running trial may come to
   // counts as had: else its neighbourhood would promise what it will bring itself.
-  const expected = [...leaders.map(({ point }) => point), ...pending].map(point => posterior.predict(point).means)
-  const bests = Float64Array.from(series, (_, s) => Math.min(...expected.map(means => means[s] as number)))
-  return expectedImprovement(posterior, bests)
+  const expected = [...leaders.map(({ point }) => point), ...pending].map(point => posterior.predict(point).mean)
+  return expectedImprovement(posterior, Math.min(...expected))
 }
 
 /** Returns the chance to fit; undefined while everything did. */
@@ -113,7 +108,7 @@ function fitting(embedding: Embedding, seen: readonly Seen[]): Acquisition | und
   if (didNot.length === 0) return undefined
   const latest = (some: readonly Seen[], value: number) => some.slice(-POINTS_MAX / 2).map(each => ({ ...each, value }))
   const data = dataOf(embedding, [...latest(didNot, -1), ...latest(didFit, 1)])
-  return chanceToFit(posteriorOf(data, fit(thinned(data)), [data.values]))
+  return chanceToFit(posteriorOf(data, fit(thinned(data))))
 }
 
 function hasEnded({ observation }: Seen): boolean {
