@@ -23,10 +23,10 @@ import { sweepStateOf } from '../sweeps.js'
 import type { Live } from './live.js'
 import { machinesView } from './machine-view.js'
 
-/** Trials that are looked at one by one; of a larger sweep so many stand for all. */
-const TRIALS_MAX = 1000
-/** Courses that are played: enough for a range, and for large sweeps few enough to be quick. */
-const [PLAYS_MIN, PLAYS_MAX, PLAYED_TRIALS] = [5, 40, 10_000]
+/** Trials that are looked at one by one: of a larger sweep so many stand for all. It takes the agent half a second. */
+const TRIALS_MAX = 400
+/** Courses that are played: enough for a range, of large sweeps fewer. */
+const [PLAYS_MIN, PLAYS_MAX, PLAYED_TRIALS] = [5, 40, 4000]
 /** Where no length in steps is known or needed, rungs are at these parts of it. */
 const STEPS = 10_000
 /** Trials that fit nowhere, by name. */
