@@ -158,12 +158,18 @@ export function readValue(field: Field, issues: Issues): ParameterValue | undefi
   return value === null || typeof value === 'boolean' || typeof value === 'string' ? value : undefined
 }
 
-/** Returns a list's items, at least one. `example`: what such an item is, for the message. */
-export function readItems(field: Field, max: number, example: string, issues: Issues): readonly Field[] | undefined {
+/** Returns a list's items. `example`: what such an item is, for the message. */
+export function readItems(
+  field: Field,
+  { min = 1, max }: { readonly min?: number; readonly max: number },
+  example: string,
+  issues: Issues
+): readonly Field[] | undefined {
   const items = field.items()
-  if (field.kind === 'list' && items.length > 0 && items.length <= max) return items
+  if (field.kind === 'list' && items.length >= min && items.length <= max) return items
   const got = field.kind === 'list' ? items.length : shown(field)
-  issues.error(field, `expected a list of 1 to ${max}, such as [${example}], got ${got}.`)
+  const all = Array.from({ length: min }, () => example).join(', ')
+  issues.error(field, `expected a list of ${min} to ${max}, such as [${all}], got ${got}.`)
   return undefined
 }
 

@@ -8,6 +8,7 @@ import { formatBytes, invariant, LIMITS, PoolError, recordedSpecSchema, type Swe
 import { type Draft, readDraft } from './sweep-draft.js'
 import { shown } from './sweep-fields.js'
 import { createIssues, type Issues, inFileOrder, invalidFile, type Subject, type SweepIssue } from './sweep-issues.js'
+import { warnOfNothing } from './sweep-rules.js'
 import { type Field, openYaml, type YamlFile } from './yaml-places.js'
 
 /** What a key of the file is called in the sweep; the others have one name. */
@@ -84,7 +85,10 @@ const TOP: Subject = { path: [], place: { line: 1, column: 1 } }
 /** Returns the sweep when its schema, the one that peers apply to a record, takes it; else reports what it refuses. */
 function checked(draft: Draft, root: Field, issues: Issues): SweepSpec | undefined {
   const result = recordedSpecSchema.safeParse(draft)
-  if (result.success) return result.data
+  if (result.success) {
+    if (issues.errors.length === 0) warnOfNothing(result.data, subjectAt(root, ['constraints']), issues)
+    return result.data
+  }
   for (const { path, message } of result.error.issues) {
     // A key that is absent was reported when it was read.
     if (path.length === 0 || Object.hasOwn(draft, String(path[0])))

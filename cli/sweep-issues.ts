@@ -73,7 +73,7 @@ export function invalidFile(errors: readonly SweepIssue[], fileName: string, sou
   const rest = errors.length - shown.length
   const texts = shown.map(issue => describeIssue(issue, fileName, source))
   if (rest > 0) texts.push(`${fileName}: ${rest} more ${rest === 1 ? 'problem' : 'problems'}`)
-  return new PoolError('SWEEP_INVALID', texts.join('\n'), { hint: 'Correct the file and submit it again.' })
+  return new PoolError('SWEEP_INVALID', texts.join('\n'), { hint: 'Correct the file and try again.' })
 }
 
 /** A file may hold what moves a terminal's cursor; each such character becomes one space, so that columns stay. */

@@ -7,9 +7,11 @@ import type { Issues } from './sweep-issues.js'
 import { furtherMetricShape, metricShape } from './sweep-shape.js'
 import type { Field } from './yaml-places.js'
 
-export const METRIC_EXAMPLE = '"metric: { name: loss, goal: minimize }"'
+const EXAMPLE = '{ name: loss, goal: minimize }'
+export const METRIC_EXAMPLE = `"metric: ${EXAMPLE}"`
 const KEYS = Object.keys(metricShape.shape)
 const FURTHER_KEYS = Object.keys(furtherMetricShape.shape)
+const FIRST_ALONE = ['summary', 'target']
 const IMPUTE = 'not used here: the search learns from a failed trial by why it failed.'
 const IGNORED: Readonly<Record<string, string>> = {
   impute: IMPUTE,
@@ -18,9 +20,13 @@ const IGNORED: Readonly<Record<string, string>> = {
 
 export function readMetric(field: Field, issues: Issues): SweepSpec['metric'] | undefined {
   if (field.kind !== 'map') {
-    const example =
-      typeof field.value === 'string' ? `"metric: { name: ${field.token}, goal: minimize }"` : METRIC_EXAMPLE
-    issues.error(field, `expected a map, got ${shown(field)}. Write ${example}.`)
+    if (field.kind === 'list') {
+      issues.error(field, 'expected a map, got a list. Several objectives stand under "metrics".')
+      return undefined
+    }
+    const example = typeof field.value === 'string' ? `{ name: ${field.token}, goal: minimize }` : EXAMPLE
+    const isAlone = field.path.length === 1
+    issues.error(field, `expected a map, got ${shown(field)}. Write ${isAlone ? `"metric: ${example}"` : example}.`)
     return undefined
   }
   const fields = readMap(field, KEYS, issues) ?? new Map<string, Field>()
@@ -42,9 +48,8 @@ export function readMetrics(
   field: Field,
   issues: Issues
 ): Required<Pick<SweepSpec, 'metric' | 'furtherMetrics'>> | undefined {
-  const [first, ...others] = readItems(field, 1 + LIMITS.furtherMetrics, '{ name: loss, goal: minimize }', issues) ?? []
+  const [first, ...others] = readItems(field, { min: 2, max: 1 + LIMITS.furtherMetrics }, EXAMPLE, issues) ?? []
   const metric = first && readMetric(first, issues)
-  if (first && others.length === 0) issues.error(field, `one objective needs no list. Write ${METRIC_EXAMPLE}.`)
   const further = others.flatMap(each => readFurther(each, issues) ?? [])
   const names = [metric?.name, ...further.map(({ name }) => name)]
   const twice = names.findIndex((name, at) => name !== undefined && names.indexOf(name) < at)
@@ -55,7 +60,12 @@ export function readMetrics(
 
 /** The first objective alone has a target, and a best value beside its last one. */
 function readFurther(field: Field, issues: Issues): { name: string; goal: (typeof GOALS)[number] } | undefined {
-  const fields = readMap(field, FURTHER_KEYS, issues)
+  const fields = readMap(field, [...FURTHER_KEYS, ...FIRST_ALONE, ...Object.keys(IGNORED)], issues)
+  for (const { name, place, field: value } of fields ? field.entries() : []) {
+    const subject = { path: value.path, place }
+    if (FIRST_ALONE.includes(name)) issues.error(subject, 'only the first objective has it.')
+    else if (Object.hasOwn(IGNORED, name)) issues.warn(subject, IGNORED[name] ?? '')
+  }
   if (fields && !fields.has('name')) issues.error({ path: [...field.path, 'name'], place: field.place }, 'missing.')
   const name = fields && optional(fields, 'name', each => readName(each, issues))
   const goal = fields && optional(fields, 'goal', each => readChoice(each, GOALS, issues), 'minimize')

@@ -2,6 +2,7 @@
  * What a sweep file says about whole configurations: constraints, and trials that it names itself.
  */
 import {
+  createSearch,
   didYouMean,
   LIMITS,
   namesIn,
@@ -14,15 +15,18 @@ import {
   satisfies
 } from '#protocol'
 import { readItems, readValue, shown } from './sweep-fields.js'
-import type { Issues } from './sweep-issues.js'
+import type { Issues, Subject } from './sweep-issues.js'
 import { readJson } from './sweep-json.js'
 import type { Entry, Field } from './yaml-places.js'
 
 type Ranges = SweepSpec['parameters']
 
+/** Configurations that are tried before constraints are taken to leave none. */
+const LOOKED_AT_MAX = 200
+
 /** Returns the constraints of a sweep. `parameters`: absent when they could not be read. */
 export function readConstraints(field: Field, parameters: Ranges | undefined, issues: Issues): string[] | undefined {
-  const items = readItems(field, LIMITS.constraintsPerSweep, '"batch * accumulation <= 64"', issues)
+  const items = readItems(field, { max: LIMITS.constraintsPerSweep }, '"batch * accumulation <= 64"', issues)
   if (items === undefined) return undefined
   const before = issues.errors.length
   const constraints = items.map(item => readConstraint(item, parameters, issues))
@@ -47,6 +51,17 @@ function readConstraint(field: Field, parameters: Ranges | undefined, issues: Is
   return field.value
 }
 
+/** A constraint that nothing fulfils would make a sweep of no trial: whoever draws so many in vain is warned. */
+export function warnOfNothing(spec: SweepSpec, subject: Subject, issues: Issues): void {
+  if (!spec.constraints) return
+  // What a method would propose is drawn here: it must fulfil the constraints as well.
+  const isDrawn = createSearch(spec).proposer !== undefined
+  const { seeds, trials, has } = createSearch(isDrawn ? { ...spec, method: 'random' } : spec)
+  const looked = Math.min(LOOKED_AT_MAX, Math.ceil(trials / seeds))
+  for (let at = 0; at < looked; at++) if (has(at * seeds)) return
+  issues.warn(subject, `none of the first ${looked} configurations fulfils them: does any?`)
+}
+
 /** Only text on one line, as it is written, has its columns where they are counted. */
 function placeIn(field: Field, column: number) {
   const { line, column: start } = field.place
@@ -61,7 +76,7 @@ export function readTrials(
   spec: Pick<SweepSpec, 'parameters' | 'constraints'>,
   issues: Issues
 ): Parameters[] | undefined {
-  const items = readItems(field, LIMITS.namedTrialsPerSweep, '{ lr: 0.001 }', issues)
+  const items = readItems(field, { max: LIMITS.namedTrialsPerSweep }, '{ lr: 0.001 }', issues)
   const trials = items?.map(item => readTrial(item, spec, issues)).filter(trial => trial !== undefined)
   return trials?.length === items?.length ? trials : undefined
 }

@@ -178,9 +178,13 @@ export function sweepFileSchema(): object {
     anything.optional().describe(`W&B's; ${text}`)
   ])
   const whole = sweepShape.extend(Object.fromEntries(ignored))
+  const schema = z.toJSONSchema(whole, { io: 'input', unrepresentable: 'any' })
+  const { metrics } = schema.properties ?? {}
+  // A tuple says how it begins, and not how long it may be.
+  if (typeof metrics === 'object') metrics.maxItems = 1 + LIMITS.furtherMetrics
   return {
     title: 'A sweep file of hypersweep',
-    ...z.toJSONSchema(whole, { io: 'input', unrepresentable: 'any' }),
+    ...schema,
     oneOf: [{ required: ['metric'] }, { required: ['metrics'] }]
   }
 }

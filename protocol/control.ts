@@ -13,7 +13,7 @@ import type { ExplainView } from './view/explain-view.js'
 import type { ForecastView } from './view/forecast-view.js'
 import type { InsightView } from './view/insight-view.js'
 import type { MachineView } from './view/machine-view.js'
-import type { Ranked } from './view/ranking.js'
+import type { BestView } from './view/ranking.js'
 import type { SweepView } from './view/sweep-view.js'
 import type { TrialView } from './view/trial-view.js'
 
@@ -191,7 +191,7 @@ export interface ControlAnswers {
   readonly trial: TrialView
   readonly explain: ExplainView
   readonly insight: InsightView
-  readonly best: { readonly sweep: LocalSweepView; readonly trials: readonly (TrialView & Pick<Ranked, 'front'>)[] }
+  readonly best: BestView & { readonly sweep: LocalSweepView }
   /** `missing`: why it is less than its machine kept. */
   readonly logs: {
     readonly machineName: string

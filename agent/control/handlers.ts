@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   type Bundle,
+  bestView,
   type ControlAnswers,
   type ControlMethod,
   type ControlRequest,
@@ -27,7 +28,6 @@ import {
   placementView,
   poolDigest,
   rankedTrials,
-  rankingOf,
   type StatusView,
   type Sweep,
   searchOf,
@@ -42,7 +42,7 @@ import {
 } from '#protocol'
 import type { Agent } from '../agent.js'
 import { attemptId, isApproved, pausedReason } from '../local.js'
-import { unmet } from '../requirements.js'
+import { isLookedAt, unmet } from '../requirements.js'
 import { type DoctorLog, doctor } from './doctor.js'
 import { type BulkSource, fetchLastOutput, fullTrial } from './full-trial.js'
 import { deviceNamed, pausesView } from './pauses-view.js'
@@ -113,7 +113,10 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     async simulate({ spec, folder, trialSeconds, watts }) {
       const work = workOf(host)
       const bundle = { digest: work.bundles.digestOf(folder), drive: '', bytes: 0, files: 0 }
-      return forecastView(work.log.pool(), liveOf(host, work), { spec, bundle }, { trialSeconds, watts })
+      const { local } = work.agent
+      const missing = isLookedAt(local, spec) ? unmet(local, spec) : undefined
+      const told = { trialSeconds, watts, unmet: missing }
+      return forecastView(work.log.pool(), liveOf(host, work), { spec, bundle }, told)
     },
     async approve(request) {
       const work = workOf(host)
@@ -161,13 +164,8 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     async best(request) {
       const work = workOf(host)
       const sweep = sweepNamed(work.log.pool(), request.sweep)
-      const live = liveOf(host, work)
-      const ranked = rankingOf(work.log.pool(), sweep).slice(0, request.limit)
-      const trials = ranked.map(({ trial, ...front }) => ({
-        ...trialView(work.log.pool(), sweep, trial, live),
-        ...front
-      }))
-      return { sweep: localSweep(host, work, sweep.id), trials }
+      const best = bestView(work.log.pool(), sweep, liveOf(host, work), request.limit)
+      return { sweep: localSweep(host, work, sweep.id), ...best }
     },
     logs: request => logsOf(host, workOf(host), request),
     overview: async request => overview(host, workOf(host), request.sweep),

@@ -4,7 +4,7 @@
 import { dirname, resolve } from 'node:path'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { withAgent } from '../client.js'
-import { drawForecast } from '../screens/forecast-screen.js'
+import { drawForecast, runsSomewhere } from '../screens/forecast-screen.js'
 import { readSweepText } from '../sweep-file.js'
 import { findProgram, readSweepFile } from '../sweep-folder.js'
 import { describeIssue } from '../sweep-issues.js'
@@ -30,6 +30,7 @@ export async function simulate(this: Cli, flags: SimulateFlags, file: string): P
   const view = await withAgent(this, flags, ask => ask({ method: 'simulate', spec, folder, ...told }))
   present(this, flags, view, drawForecast)
   if (flags.json) return
+  if (!runsSomewhere(view)) return this.next(`hypersweep check ${file}`, 'see what it asks for')
   if (!view.need)
     return this.next(`hypersweep simulate ${file} --trial-time 20m`, 'if one training takes 20 minutes here')
   this.next(`hypersweep submit ${file}`, 'start it')

@@ -7,7 +7,7 @@ import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
 import { wrap } from '../terminal/width.js'
 import { isOver, noResultText, troubleOf } from './sweep-advice.js'
-import { progressText, repeatedText, statePaint } from './sweep-screen.js'
+import { progressText, repeatedText, statePaint, untoldTexts } from './sweep-screen.js'
 import { changesOf, changeText } from './trial-facts.js'
 import { curveLines, metricLines, titled, valueText } from './trial-screen.js'
 
@@ -17,7 +17,8 @@ const PARAMETER_COLUMNS_MAX = 12
 const CHANGED = '!'
 
 /** Returns the ranking and the best trial as one text. Its last line is what a person copies. */
-export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet): string {
+export function drawBest(view: ControlAnswers['best'], sheet: Sheet): string {
+  const { sweep, trials } = view
   const { style } = sheet
   const head = `${style.bold(sweep.name)} ${style.dim(shortId(sweep.sweep))}  ${statePaint(sweep.state, style)(sweep.state)}, ${progressText(sweep)}`
   const repeated = repeatedText(sweep)
@@ -32,7 +33,12 @@ export function drawBest({ sweep, trials }: ControlAnswers['best'], sheet: Sheet
   )
   const parts = [
     top,
-    [...rankingLines(trials, sweep, sheet), ...frontLines(trials, sweep, sheet), ...changedLines(trials, sheet)],
+    [
+      ...rankingLines(trials, sweep, sheet),
+      ...frontLines(view, sheet),
+      ...untoldLines(sweep, sheet),
+      ...changedLines(trials, sheet)
+    ],
     [
       style.good(`${sweep.furtherMetrics ? `Of these the best in ${metric.name}:` : 'Best'} ${about}`),
       ...indented(parameters)
@@ -60,12 +66,18 @@ function sentence(text: string): string {
 type RankedTrial = ControlAnswers['best']['trials'][number]
 
 /** What the front is, where there are several objectives. */
-function frontLines(trials: readonly RankedTrial[], sweep: LocalSweepView, { columns, style }: Sheet): string[] {
-  if (!sweep.furtherMetrics) return []
+function frontLines({ firstFront, sweep }: ControlAnswers['best'], { columns, style }: Sheet): string[] {
+  if (!sweep.furtherMetrics || firstFront === undefined) return []
   const names = [sweep.metric, ...sweep.furtherMetrics].map(({ name }) => name)
-  const first = trials.filter(({ front }) => front === 1).length
-  const text = `Front 1: the ${first === 1 ? 'trial' : plural(first, 'trial')} that no other one beats in all of ${names.join(', ')}.`
+  const text = `Front 1: ${plural(firstFront, 'trial')}. No other one is as good in all of ${names.join(', ')} and better in one.`
   return wrap(text, columns).map(line => style.dim(line))
+}
+
+/** What the search could not learn from. */
+function untoldLines({ untold }: LocalSweepView, { columns, style }: Sheet): string[] {
+  return untoldTexts(untold)
+    .flatMap(text => wrap(text, columns))
+    .map(line => style.warn(line))
 }
 
 /**

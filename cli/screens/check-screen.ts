@@ -135,8 +135,9 @@ function firstLines({ firstTrials, isProposed, named, seeds, trials }: SweepChec
 
 /** Returns one sentence on a sweep that could be submitted. */
 export function drawDryRun(check: SweepCheck & { readonly folder: string }): string {
-  const { name, trials, method, metric, folder } = check
-  const what = `${plural(trials, 'trial')}, ${method}, ${metric.goal} ${metric.name}`
+  const { name, trials, method, metric, furtherMetrics, folder } = check
+  const goals = [metric, ...furtherMetrics].map(each => `${each.goal} ${each.name}`).join(', ')
+  const what = `${plural(trials, 'trial')}, ${method}, ${goals}`
   return `Would submit ${name}: ${what}; with the files in ${folder}. Nothing was submitted.`
 }
 
@@ -169,7 +170,8 @@ function trialsText({ trials, choices, seeds }: SweepCheck): string {
 
 function stoppingText({ rule, ...settings }: Stopping): string {
   const texts = Object.entries(settings).map(
-    ([name, value]) => `${name} ${Array.isArray(value) ? value.join(', ') : value}`
+    ([name, value]) =>
+      `${name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)} ${Array.isArray(value) ? value.join(', ') : value}`
   )
   return [rule, ...texts].join('; ')
 }

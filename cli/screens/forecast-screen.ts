@@ -31,21 +31,19 @@ const FITS: readonly Column[] = [
   { title: 'need', leavesAt: 1 },
   { title: 'fit', shrinksTo: 12 }
 ]
+/** Sweeps that are named as those that were seen. */
+const SWEEPS_SHOWN = 3
+
+/** True when a sweep would train anything as far as is known. */
+export function runsSomewhere({ groups }: ForecastView): boolean {
+  return groups.some(({ devices }) => devices.length > 0)
+}
 
 /** Returns the screen: the whole need, what each device does, who takes which trials, and what was left out. */
 export function drawForecast(view: ForecastView, sheet: Sheet): string {
-  const counted = view.devices.filter(({ leftOut }) => leftOut === undefined)
   const parts = [
     pairs(needRows(view, sheet), sheet),
-    titled(
-      'DEVICES',
-      table(
-        DEVICES,
-        counted.map(device => deviceRow(device, view)),
-        sheet
-      ),
-      sheet.style
-    ),
+    titled('DEVICES', deviceLines(view, sheet), sheet.style),
     titled('WHICH TRIALS FIT WHOM', fitLines(view, sheet), sheet.style),
     titled('NOT COUNTED', leftOutLines(view, sheet), sheet.style)
   ]
@@ -56,19 +54,30 @@ export function drawForecast(view: ForecastView, sheet: Sheet): string {
 }
 
 function needRows(view: ForecastView, { style }: Sheet): [string, Cell][] {
-  const { name, need } = view
+  const { name, trials, need } = view
   const rows: [string, Cell][] = [
     ['sweep', { text: name, paint: style.bold }],
     ['trials', trialsText(view)],
     ['known', knownText(view)]
   ]
+  if (trials === 0) return [...rows, ['time', { text: 'none: the constraints leave no trial', paint: style.warn }]]
+  if (!runsSomewhere(view))
+    return [...rows, ['time', { text: 'nothing of it can run now, see below', paint: style.warn }]]
   if (!need) return rows
-  const stopped = need.stoppedEarly.high > 0 ? `, ${spread(need.stoppedEarly, wholeText)} of them stopped early` : ''
-  rows.push(['trained', `${spread(need.trained, wholeText)}${stopped}`])
-  rows.push(['time', { text: spread(need.hours, hoursText), paint: style.accent }])
-  rows.push(['devices', `${spread(need.gpuHours, hoursText)} of work in all`])
-  rows.push(['energy', need.kwh ? `${spread(need.kwh, kwhText)}${kwhNote(view)}` : 'not known: --watts tells it'])
+  const most = isAtMost(view) ? 'at most ' : ''
+  rows.push(['trained', trainedText(view, need)])
+  rows.push(['time', { text: most + spread(need.hours, hoursText), paint: style.accent }])
+  rows.push(['devices', `${most}${spread(need.gpuHours, hoursText)} of work in all`])
+  rows.push([
+    'energy',
+    need.kwh ? `${most}${spread(need.kwh, kwhText)}${kwhNote(view)}` : 'not known: --watts tells it'
+  ])
   return rows
+}
+
+/** What is not played ends trials, or all of it, before their time. */
+function isAtMost({ stopping, target }: ForecastView): boolean {
+  return stopping?.leftOut !== undefined || target !== undefined
 }
 
 function trialsText({ trials, method, isDrawn }: ForecastView): string {
@@ -76,17 +85,20 @@ function trialsText({ trials, method, isDrawn }: ForecastView): string {
   return isDrawn ? `${text}; parameters drawn at random stand for what it will propose` : text
 }
 
-function knownText({ basis, trainings }: ForecastView): string {
-  const many = plural(trainings, 'full training')
-  if (basis === undefined) return 'nothing like it has been trained here, so nobody knows how long a training takes'
-  switch (basis) {
-    case 'told':
-      return 'how long a training takes on this machine, as you say'
-    case 'same program':
-      return `${many} with the same files`
-    case 'same command':
-      return `${many} with the same command, with other files`
-  }
+function trainedText({ trials }: ForecastView, { trained, stoppedEarly, isSpent }: NonNullable<ForecastView['need']>) {
+  const spent = isSpent ? ` of ${count(trials)}, then its gpu_hours are used up` : ''
+  const stopped = stoppedEarly.high > 0 ? `, ${spread(stoppedEarly, count)} of them stopped early` : ''
+  return `${spread(trained, count)}${spent}${stopped}`
+}
+
+function knownText({ seen, isTold }: ForecastView): string {
+  const told = 'one training takes so long on this machine, as you say'
+  if (!seen) return isTold ? told : 'nothing like it has been trained here, so nobody knows how long a training takes'
+  const files =
+    seen.likeness === 'same program' ? 'the same files' : 'the same command and parameters, with other files'
+  const sweeps = seen.sweeps.slice(0, SWEEPS_SHOWN).join(', ') + (seen.sweeps.length > SWEEPS_SHOWN ? ' …' : '')
+  const trainings = `${plural(seen.trainings, 'full training')} with ${files} (${sweeps})`
+  return isTold ? `${told}; ${trainings} took about ${secondsText(seen.seconds)}` : trainings
 }
 
 /** What is missing in the sum. */
@@ -100,19 +112,19 @@ function kwhNote({ devices }: ForecastView): string {
   return notes.length === 0 ? '' : `; ${notes.join('; ')}`
 }
 
-function deviceRow(
-  { model, machineName, fits, length, power, trials, hours }: ForecastDevice,
-  view: ForecastView
-): Cell[] {
-  return [
+function deviceLines(view: ForecastView, sheet: Sheet): string[] {
+  const counted = view.devices.filter(({ leftOut }) => leftOut === undefined)
+  if (counted.length === 0 || view.looked === 0) return []
+  const rows = counted.map(({ model, machineName, fits, length, power, trials, hours }): Cell[] => [
     model,
     machineName,
     `${count(fits)} of ${count(view.looked)}`,
     length ? `${secondsText(length.seconds)}${lengthNote(length)}` : NONE,
     power ? `${Math.round(power.watts)} W${power.basis === 'limit' ? ' at most' : ''}` : NONE,
-    trials === undefined ? NONE : wholeText(trials),
+    trials === undefined ? NONE : count(trials),
     hours === undefined ? NONE : hoursText(hours)
-  ]
+  ])
+  return table(DEVICES, rows, sheet)
 }
 
 function lengthNote({ basis, from }: NonNullable<ForecastDevice['length']>): string {
@@ -128,12 +140,15 @@ function lengthNote({ basis, from }: NonNullable<ForecastDevice['length']>): str
 }
 
 function fitLines(view: ForecastView, sheet: Sheet): string[] {
-  const { groups, looked, trials, nowhere } = view
+  const { groups, looked, trials } = view
+  if (looked === 0) return []
   const rows = groups.map((group): Cell[] => [count(group.trials), needText(group), whoCell(group, view, sheet)])
-  const part = looked < trials ? [`Of the first ${count(looked)} trials; they stand for all ${count(trials)}.`] : []
-  const named = nowhere.map(({ trial, parameters, text }) => `#${trial} ${shortParameters(parameters)}: ${text}.`)
+  const part = `Of the first ${count(looked)} trials; they stand for all ${count(trials)}.`
+  const named = groups.flatMap(group =>
+    group.named.map(({ trial, parameters, text }) => `#${trial} ${shortParameters(parameters)}: ${text}.`)
+  )
   return [
-    ...part,
+    ...(looked < trials ? wrap(part, sheet.columns) : []),
     ...table(FITS, rows, sheet),
     ...named.flatMap(text => wrap(text, sheet.columns)).map(line => sheet.style.warn(line))
   ]
@@ -156,10 +171,16 @@ function deviceText(device: ForecastDevice | undefined): string {
   return device ? `${device.model} of ${device.machineName}` : NONE
 }
 
-function leftOutLines({ devices, stopping, before }: ForecastView, sheet: Sheet): string[] {
+function leftOutLines(view: ForecastView, sheet: Sheet): string[] {
+  const { devices, stopping, target, tooShortSeconds, requires, before } = view
   const texts = [
     ...devices.flatMap(device => (device.leftOut === undefined ? [] : [`${deviceText(device)}: ${device.leftOut}.`])),
     ...(stopping?.leftOut === undefined ? [] : [`Early stopping by ${stopping.rule}: ${stopping.leftOut}.`]),
+    ...(target === undefined ? [] : [`The target ${shortNumber(target)}: when a trial reaches it, the sweep ends.`]),
+    ...(tooShortSeconds === undefined
+      ? []
+      : [`Failures: time_limit is ${secondsText(tooShortSeconds)}, and a training takes longer. Raise it.`]),
+    ...(requires.length === 0 ? [] : [`Whether machines have ${requires.join(', ')}: each knows for itself.`]),
     ...(before.length === 0 ? [] : [`${before.join(', ')}: already under way, and first in line.`])
   ]
   return texts.flatMap(text => wrap(text, sheet.columns)).map(line => sheet.style.warn(line))
@@ -175,7 +196,7 @@ function hoursText(hours: number): string {
   return secondsText(3600 * hours)
 }
 
-/** Two digits of what is a guess. */
+/** About two digits of what is a guess. */
 function secondsText(seconds: number): string {
   if (seconds < 60) return `${shortNumber(Number(seconds.toPrecision(2)))}s`
   if (seconds < 600) return formatDuration(10_000 * Math.round(seconds / 10))
@@ -184,9 +205,6 @@ function secondsText(seconds: number): string {
 }
 
 function kwhText(kwh: number): string {
-  return `${shortNumber(Number(kwh.toPrecision(2)))} kWh`
-}
-
-function wholeText(value: number): string {
-  return count(value)
+  const rounded = Number(kwh.toPrecision(2))
+  return `${rounded < 1000 ? shortNumber(rounded) : count(rounded)} kWh`
 }

@@ -61,11 +61,12 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     rows.push([
       'best',
       {
-        text: `${shortNumber(best.value)}, trial #${best.trial} on ${best.machineName ?? NONE}`,
+        text: `${bestName(sweep)}${shortNumber(best.value)}, trial #${best.trial} on ${best.machineName ?? NONE}`,
         paint: sheet.style.good
       }
     ])
   }
+  for (const text of untoldTexts(sweep.untold)) rows.push(['missing', { text, paint: sheet.style.warn }])
   const nowhere = nowhereText(sweep)
   if (nowhere !== undefined) rows.push(['fit nowhere', { text: nowhere, paint: sheet.style.warn }])
   const trouble = troubleOf(sweep)
@@ -75,6 +76,11 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     rows.push(['last failure', { text: `trial #${trial} on ${machine}: ${kind}. ${message}`, paint: sheet.style.bad }])
   }
   return pairs(rows, sheet).join('\n')
+}
+
+/** With several objectives the one that is meant: no trial is the best in all. */
+function bestName({ furtherMetrics, metric }: LocalSweepView): string {
+  return furtherMetrics ? `of front 1 in ${metric.name}: ` : ''
 }
 
 /** What ends trials and the sweep before their time. */
@@ -119,6 +125,14 @@ export function shareDone({ trials }: SweepView): number {
 
 export function searchText({ method, metric, furtherMetrics = [] }: SweepView): string {
   return `${method}, ${[metric, ...furtherMetrics].map(({ goal, name }) => `${goal} ${name}`).join(', ')}`
+}
+
+/** Says of each objective that trials never told that it is missing. */
+export function untoldTexts(untold: SweepView['untold']): string[] {
+  return untold.map(
+    ({ name, trials }) =>
+      `${plural(trials, 'completed trial')} never printed "${name}", and ${trials === 1 ? 'counts' : 'count'} as the worst in it.`
+  )
 }
 
 /** Returns the painter of a sweep's state. */

@@ -13,16 +13,17 @@ import { verdictOf } from '../stopping/verdict.js'
 
 /** A device, and what it may train. */
 export interface PlayedDevice {
-  /** Seconds of full trainings on it, ascending, at least one: each training takes about one of them. */
+  /** Seconds of full trainings on it, for each unit of extent: ascending, at least one. Each takes about one. */
   readonly seconds: readonly number[]
-  /** Trials that it takes, the first one first; of a search that proposes what fits, any of them or none. */
+  /** Places of the trials that it takes, the first one first; of a search that proposes, any of them or none. */
   readonly fits: readonly number[]
 }
 
 /** What is played. */
 export interface Scenario {
   readonly devices: readonly PlayedDevice[]
-  readonly trials: number
+  /** Of each trial its extent: how far it trains. */
+  readonly extents: readonly number[]
   /** True where whoever claims a trial proposes one that fits its device. */
   readonly isProposed: boolean
   /** With `fullSteps`: steps of a full training. Absent: every trial trains to its end. */
@@ -36,6 +37,8 @@ export interface Scenario {
 
 /** What came of it. */
 export interface Play {
+  /** True when the budget ended it before all trials were taken. */
+  readonly isSpent: boolean
   /** From the first start to the last end. */
   readonly seconds: number
   readonly trained: number
@@ -65,15 +68,12 @@ export function play(scenario: Scenario, draw: Draw): Play {
   let running: Attempt[] = []
   let [now, spent, stoppedEarly] = [0, 0, 0]
 
+  const isSpent = () => spent >= (scenario.budgetSeconds ?? Number.POSITIVE_INFINITY)
+
   /** Of addressed trials the first that fits and that nobody has; a proposal fits whoever makes it. */
   function pick(device: number): number | undefined {
     const { fits = [] } = devices[device] ?? {}
-    if (
-      fits.length === 0 ||
-      taken.size >= scenario.trials ||
-      spent >= (scenario.budgetSeconds ?? Number.POSITIVE_INFINITY)
-    )
-      return undefined
+    if (fits.length === 0 || taken.size >= scenario.extents.length || isSpent()) return undefined
     if (scenario.isProposed) return taken.size
     while (taken.has(fits[next[device] ?? 0] ?? -1)) next[device] = (next[device] ?? 0) + 1
     return fits[next[device] ?? 0]
@@ -84,7 +84,8 @@ export function play(scenario: Scenario, draw: Draw): Play {
     if (trial === undefined) return
     taken.add(trial)
     // Between the lengths that were seen, not only these: a few say little of the longest.
-    const seconds = percentileOf(devices[device]?.seconds ?? [], draw()) ?? 0
+    const perExtent = percentileOf(devices[device]?.seconds ?? [], draw()) ?? 0
+    const seconds = perExtent * (scenario.extents[trial] ?? 1)
     const rungs = stopping ? rungsOfTrialBy(stopping.rule, stopping.context, trial) : []
     const progress = { trial, reports: [], isComplete: false }
     running.push({ trial, device, beginsAt: now, seconds, loss: draw(), rungs, progress })
@@ -130,7 +131,13 @@ export function play(scenario: Scenario, draw: Draw): Play {
       attempt.rungs = rest
     }
   }
-  return { seconds: now, trained: taken.size, stoppedEarly, devices: done }
+  return {
+    isSpent: isSpent() && taken.size < scenario.extents.length,
+    seconds: now,
+    trained: taken.size,
+    stoppedEarly,
+    devices: done
+  }
 }
 
 /** When an attempt comes to its next rung, else to its end. */

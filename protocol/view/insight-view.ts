@@ -21,7 +21,7 @@ import { streamOf } from '../search/stream.js'
 import { parametersOf, searchOf } from '../searches.js'
 import type { Parameter, Parameters, SweepSpec } from '../sweep-spec.js'
 import { type SweepState, sweepStateOf } from '../sweeps.js'
-import { rankedTrials } from './ranking.js'
+import { rankedTrials, rankingOf } from './ranking.js'
 
 /** A parameter that decides less than this is not worth a narrower range. */
 const SHARE_MIN = 0.1
@@ -58,7 +58,7 @@ export interface InsightView {
     /** Those that tell what mattered: completed, stopped early, or diverged. */
     readonly told: number
   }
-  /** The best trials, the first one first; equal configurations once. */
+  /** The best trials, equal configurations once; with several objectives some from all along the front. */
   readonly best: readonly { readonly trial: number; readonly value: number; readonly parameters: Parameters }[]
   /** The parameters by how much they decide; absent while there are too few trials to tell. */
   readonly importance?: readonly Importance[]
@@ -83,8 +83,8 @@ export function insightView(pool: Pool, sweep: Sweep): InsightView | undefined {
   const ranked = rankedTrials(pool, sweep, LIMITS.trialsPerSweep)
   const experience = experienceOf(pool, sweep)
   const importance = importancesOf(space, experience, streamOf(sweep.id, 'importance'))
-  const tenth = ranked.slice(0, Math.max(BEST_MIN, Math.ceil(BEST_SHARE * ranked.length)))
-  const best = distinctBest(sweep, tenth)
+  const tenth = ranked.slice(0, Math.max(BEST_MIN, firstFrontOf(pool, sweep), Math.ceil(BEST_SHARE * ranked.length)))
+  const best = distinctBest(pool, sweep, tenth)
   const ranges = rangesOf(sweep, space, importance ?? [], tenth)
   const warning = misleadingRung(sweep)
   return {
@@ -114,16 +114,25 @@ function isStopped(result: Trial['standing']['result']): boolean {
   return result?.class === 'stopped' && result.stop !== undefined
 }
 
-function distinctBest(sweep: Sweep, ranked: readonly number[]): InsightView['best'] {
+/** How many trials no other one beats, where there are several objectives: one end of them is not all that is good. */
+function firstFrontOf(pool: Pool, sweep: Sweep): number {
+  return rankingOf(pool, sweep).filter(({ front }) => front === 1).length
+}
+
+function distinctBest(pool: Pool, sweep: Sweep, ranked: readonly number[]): InsightView['best'] {
   const seen = new Set<string>()
-  const best = ranked.flatMap(index => {
+  const distinct = ranked.flatMap(index => {
     const { result } = sweep.trials.get(index)?.standing ?? {}
     const text = canonicalJson(result?.parameters ?? {})
     if (result?.value === undefined || seen.has(text)) return []
     seen.add(text)
     return [{ trial: index, value: result.value, parameters: result.parameters }]
   })
-  return best.slice(0, NAMED_TRIALS)
+  const front = Math.min(firstFrontOf(pool, sweep), distinct.length)
+  if (front <= NAMED_TRIALS) return distinct.slice(0, NAMED_TRIALS)
+  // By the first objective they go from one end of the front to the other.
+  const places = Array.from({ length: NAMED_TRIALS }, (_, n) => Math.round((n * (front - 1)) / (NAMED_TRIALS - 1)))
+  return places.flatMap(place => distinct[place] ?? [])
 }
 
 function rangesOf(

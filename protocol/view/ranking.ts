@@ -7,6 +7,8 @@ import { signOf } from '../early-stopping.js'
 import { furtherLosses } from '../experience.js'
 import { frontsOf } from '../pareto.js'
 import type { Pool, Sweep } from '../pool/pool.js'
+import type { Live } from './live.js'
+import { type TrialView, trialView } from './trial-view.js'
 
 /** A trial with a value, and of several objectives its front: 1 when no trial beats it in all. */
 export interface Ranked {
@@ -35,6 +37,22 @@ export function rankedTrials(pool: Pool, sweep: Sweep, limit: number): number[] 
   return rankingOf(pool, sweep)
     .slice(0, limit)
     .map(({ trial }) => trial)
+}
+
+/** The best trials, and with several objectives how many no other one beats. */
+export interface BestView {
+  readonly trials: readonly (TrialView & Pick<Ranked, 'front'>)[]
+  readonly firstFront?: number
+}
+
+/** Returns the first trials of the ranking as people see them. */
+export function bestView(pool: Pool, sweep: Sweep, live: Live, limit: number): BestView {
+  const ranked = rankingOf(pool, sweep)
+  const trials = ranked
+    .slice(0, limit)
+    .map(({ trial, ...front }) => ({ ...trialView(pool, sweep, trial, live), ...front }))
+  const firstFront = ranked.filter(({ front }) => front === 1).length
+  return { trials, ...(firstFront === 0 ? {} : { firstFront }) }
 }
 
 function rank(sweep: Sweep): Ranked[] {

@@ -21,6 +21,8 @@ export interface SweepView {
   readonly stopping?: NonNullable<SweepSpec['stopping']>
   readonly metric: { readonly name: string; readonly goal: 'minimize' | 'maximize' }
   readonly furtherMetrics?: NonNullable<SweepSpec['furtherMetrics']>
+  /** Objectives that completed trials never told, and how many: they count as the worst in these. */
+  readonly untold: readonly { readonly name: string; readonly trials: number }[]
   readonly submittedBy: string
   /** Wall time of its author, ms since 1970. */
   readonly submittedAt: number
@@ -108,6 +110,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     ...(spec.stopping ? { stopping: spec.stopping } : {}),
     metric: { name: spec.metric.name, goal: spec.metric.goal },
     ...(spec.furtherMetrics ? { furtherMetrics: spec.furtherMetrics } : {}),
+    untold: untoldIn(results, spec),
     submittedBy: pool.members.get(submission.member)?.name ?? submission.member.slice(0, 8),
     submittedAt: submission.at,
     bundle: { digest: bundle.digest, files: bundle.files, bytes: bundle.bytes },
@@ -136,6 +139,14 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
       .map(([, machine]) => machine.beat.name)
       .sort()
   }
+}
+
+function untoldIn(results: readonly Result[], { furtherMetrics = [] }: SweepSpec): SweepView['untold'] {
+  const complete = results.filter(result => result.class === 'complete')
+  return furtherMetrics.flatMap(({ name }) => {
+    const trials = complete.filter(({ metrics }) => !Object.hasOwn(metrics, name)).length
+    return trials === 0 ? [] : [{ name, trials }]
+  })
 }
 
 /** What ends the sweep before all its trials are through. */

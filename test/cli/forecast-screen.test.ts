@@ -19,15 +19,17 @@ const VIEW: ForecastView = {
   trials: 40,
   looked: 40,
   isDrawn: true,
-  basis: 'same command',
-  trainings: 31,
+  seen: { likeness: 'same command', trainings: 31, sweeps: ['alpaca-1'], seconds: 2100 },
+  isTold: false,
+  requires: [],
   stopping: { rule: 'asha' },
   need: {
     hours: { low: 4.71, middle: 5.33, high: 6.18 },
     gpuHours: { low: 17.2, middle: 19.4, high: 22.1 },
     kwh: { low: 5.61, middle: 6.1, high: 6.93 },
     trained: { low: 40, middle: 40, high: 40 },
-    stoppedEarly: { low: 24, middle: 26, high: 29 }
+    stoppedEarly: { low: 24, middle: 26, high: 29 },
+    isSpent: false
   },
   devices: [
     {
@@ -51,12 +53,16 @@ const VIEW: ForecastView = {
     { ...card, model: 'M2 Max', machineName: 'cy', fits: 0, leftOut: 'its machine is away' }
   ],
   groups: [
-    { trials: 24, first: [0], bytes: { low: 6 * GIB, high: 9.25 * GIB }, devices: [0, 1] },
-    { trials: 12, first: [3], bytes: { low: 13 * GIB, high: 21 * GIB }, devices: [0] },
-    { trials: 4, first: [7], bytes: { low: 30 * GIB, high: 30 * GIB }, devices: [] }
-  ],
-  nowhere: [
-    { trial: 7, parameters: { rank: 128, batch: 32 }, text: 'needs about 30.0 GiB, RTX 4090 has 24.0 GiB in all' }
+    { trials: 24, bytes: { low: 6 * GIB, high: 9.25 * GIB }, devices: [0, 1], named: [] },
+    { trials: 12, bytes: { low: 13 * GIB, high: 21 * GIB }, devices: [0], named: [] },
+    {
+      trials: 4,
+      bytes: { low: 30 * GIB, high: 30 * GIB },
+      devices: [],
+      named: [
+        { trial: 7, parameters: { rank: 128, batch: 32 }, text: 'needs about 30.0 GiB, RTX 4090 has 24.0 GiB in all' }
+      ]
+    }
   ],
   before: ['digits']
 }
@@ -84,8 +90,8 @@ t.test('it fits a narrow terminal', async t => {
 })
 
 t.test('without a known length there is no need, and the next step says how to tell it', async t => {
-  const { basis: _, need: _need, ...unknown } = VIEW
-  t.match(linesOf({ ...unknown, trainings: 0 }).join('\n'), /known +nothing like it has been trained here/)
+  const { seen: _, need: _need, ...unknown } = VIEW
+  t.match(linesOf(unknown).join('\n'), /known +nothing like it has been trained here/)
   const folder = t.testdir({
     'train.py': '',
     'sweep.yaml':
@@ -102,4 +108,21 @@ t.test('without a known length there is no need, and the next step says how to t
   const wrong = await runCommand(['simulate', `${folder}/sweep.yaml`, '--trial-time', 'long'], { home })
   t.match(wrong.stderr, /"long" is no duration: write 90s, 20m or 1\.5h/)
   t.equal(wrong.status, EXIT.usage)
+})
+
+t.test('what ends it before its time, and what cannot run, is said where the time stands', async t => {
+  const text = (change: Partial<ForecastView>) => linesOf({ ...VIEW, ...change }, 200).join('\n')
+  t.match(text({ stopping: { rule: 'threshold', leftOut: 'it depends' } }), /time +at most about 5h 20m/)
+  t.match(text({ target: 0.3 }), /time +at most about[\s\S]*The target 0\.3: when a trial reaches it, the sweep ends\./)
+  const need = VIEW.need && { ...VIEW.need, isSpent: true }
+  t.match(
+    text({ trials: 10_000, ...(need ? { need } : {}) }),
+    /trained +40 of 10,000, then its gpu_hours are used up, about 26/
+  )
+  t.match(text({ isTold: true }), /as you say; 31 full trainings with the same command and/)
+  t.match(text({ tooShortSeconds: 600, requires: ['torch'] }), /time_limit is 10m[\s\S]*Whether machines have torch/)
+  const nobody = text({ groups: [{ trials: 40, devices: [], named: [] }], devices: [], before: [] })
+  t.match(nobody, /time +nothing of it can run now/)
+  t.notMatch(nobody, /DEVICES|energy/)
+  t.match(text({ trials: 0, looked: 0, groups: [] }), /time +none: the constraints leave no trial/)
 })

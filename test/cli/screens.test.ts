@@ -58,15 +58,18 @@ Repeat it with
 t.test('best: with several objectives each trial has its front, and the first one is named', async t => {
   const sweep = sweepOf({ furtherMetrics: [{ name: 'train_loss', goal: 'minimize' }] })
   const trials = [trialOf(4), trialOf(7), trialOf(9)].map((trial, at) => ({ ...trial, front: at < 2 ? 1 : 2 }))
-  const lines = drawBest({ sweep, trials }, sheet()).split('\n')
+  const lines = drawBest({ sweep, trials, firstFront: 2 }, sheet(140)).split('\n')
   t.same(lines.slice(2, 7), [
     'front  trial  val_loss  train_loss  learning_rate  batch_size  machine  time',
     '    1     #4      0.12        0.05         0.1571          32  bob-rig   16s',
     '    1     #7      0.15        0.05         0.2513          32  bob-rig   19s',
     '    2     #9      0.17        0.05         0.3142          16  bob-rig   21s',
-    'Front 1: the 2 trials that no other one beats in all of val_loss, train_loss.'
+    'Front 1: 2 trials. No other one is as good in all of val_loss, train_loss and better in one.'
   ])
   t.match(lines.join('\n'), /Of these the best in val_loss: trial #4/)
+  const untold = { ...sweep, untold: [{ name: 'train_loss', trials: 3 }] }
+  t.match(drawBest({ sweep: untold, trials, firstFront: 2 }, sheet()), /3 completed trials never printed "train_loss"/)
+  t.match(drawSweep(untold, sheet()), /missing +3 completed trials never printed/)
 })
 
 t.test('best: parameters that do not differ, and those without room, are left out of the ranking', async t => {

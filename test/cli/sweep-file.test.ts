@@ -269,16 +269,23 @@ t.test('several objectives: a list in place of the metric, and each wrong one is
   ).spec
   t.same(metric, { name: 'acc', goal: 'maximize', summary: 'best' })
   t.same(furtherMetrics, [{ name: 's/token', goal: 'minimize' }])
+  const example = '[{ name: loss, goal: minimize }, { name: loss, goal: minimize }]'
   const cases: [string, string][] = [
-    ['[{ name: a }]', '5:1 metrics: one objective needs no list. Write "metric: { name: loss, goal: minimize }".'],
+    ['[{ name: a }]', `5:1 metrics: expected a list of 2 to 4, such as ${example}, got 1.`],
+    ['{ name: a }', `5:1 metrics: expected a list of 2 to 4, such as ${example}, got a map.`],
     ['[{ name: a }, { name: a }]', '5:24 metrics.1: "a" is there twice.'],
     ['[{ name: a }, { goal: minimize }]', '5:24 metrics.1.name: missing.'],
-    ['[{ name: a }, { name: b, target: 1 }]', '5:35 metrics.1.target: unknown key. Known here: name, goal.'],
-    ['{ name: a }', '5:1 metrics: expected a list of 1 to 4, such as [{ name: loss, goal: minimize }], got a map.']
+    ['[{ name: a }, { name: b, target: 1 }]', '5:35 metrics.1.target: only the first objective has it.']
   ]
   for (const [metrics, told] of cases) t.same(problems(several(metrics)), [told])
   t.same(problems(several('[{ name: a }, { name: b }]', '{ name: a }')), [
     '6:1 metrics: stands in place of "metric". Leave one of them out.'
+  ])
+  t.same(problems(several('[loss, { name: b }]')), [
+    '5:11 metrics.0: expected a map, got "loss". Write { name: loss, goal: minimize }.'
+  ])
+  t.same(problems(sweep({ metric: '[{ name: a }, { name: b }]' })), [
+    '4:1 metric: expected a map, got a list. Several objectives stand under "metrics".'
   ])
 })
 

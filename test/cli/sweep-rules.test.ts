@@ -28,6 +28,10 @@ t.test('constraints are read, and told with the column of what is wrong', async 
   t.same(told('[1 < lrr]'), ['6:19 constraints.0: no parameter is named "lrr". Did you mean "lr"?'])
   t.match(told('[3]'), [/6:15 constraints\.0: expected a rule such as/])
   t.match(told('lr < 1'), [/expected a list of 1 to 32/])
+  for (const method of ['random', 'tpe']) {
+    t.match(warnings(sweep({ method, constraints: '["lr > 5"]' })), [/^6:1 constraints: none of the first 24 config/])
+    t.same(warnings(sweep({ method, constraints: '["lr < 0.09"]' })), [])
+  }
 })
 
 t.test('trials that the file names get the constants and nothing that is not there', async t => {

@@ -58,6 +58,7 @@ export function sweepOf(change: Partial<LocalSweepView> = {}): LocalSweepView {
     command: ['node', ...['program', 'args'].map(macro => `\${${macro}}`)],
     trials: { total: 24, done: 14, stopped: 0, running: 2, waiting: 7, failed: 1 },
     unplaceable: [],
+    untold: [],
     stoppedEarly: 0,
     diverged: 2,
     repeated: { attempts: 0, seconds: 0 },

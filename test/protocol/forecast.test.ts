@@ -4,6 +4,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Beat, type Device, type ForecastView, forecastView, type Live, type SweepSpec } from '#protocol'
+import { extentOf } from '../../protocol/forecast/known.js'
 import { play, type Scenario } from '../../protocol/forecast/play.js'
 import { streamOf } from '../../protocol/search/stream.js'
 import { announcement, BUNDLE, keyOf, resultOf, sweepSpec } from '../helpers/records.js'
@@ -15,12 +16,15 @@ const CARD: Device = { id: 'gpu0', vendor: 'nvidia', model: 'RTX 4090', memoryBy
 const SMALL: Device = { ...CARD, model: 'RTX 3060', memoryBytes: 12 * GIB }
 
 const chance = () => streamOf('forecast', 'test')
+/** Trials that all train alike. */
+const alike = (trials: number) => Array.from({ length: trials }, () => 1)
 const range = (trials: number) => Array.from({ length: trials }, (_, trial) => trial)
 
 t.test('play: a device trains one trial after the other, and takes what fits it, the first one first', async t => {
   const all = { seconds: [10], fits: range(5) }
-  const scenario: Scenario = { devices: [all, all], trials: 5, isProposed: false }
+  const scenario: Scenario = { devices: [all, all], extents: alike(5), isProposed: false }
   t.same(play(scenario, chance()), {
+    isSpent: false,
     seconds: 30,
     trained: 5,
     stoppedEarly: 0,
@@ -57,7 +61,7 @@ t.test('play: every trial that fits is trained once, and nobody idles while ther
         seconds,
         trained,
         devices: done
-      } = play({ devices, trials: 20, isProposed: false }, streamOf('forecast', seed))
+      } = play({ devices, extents: alike(20), isProposed: false }, streamOf('forecast', seed))
       const fitting = new Set(devices.flatMap(({ fits }) => fits))
       t.equal(trained, fitting.size)
       t.equal(
@@ -77,7 +81,10 @@ t.test('play: every trial that fits is trained once, and nobody idles while ther
 
 t.test('play: a budget that is spent begins nothing more', async t => {
   const devices = [1, 2, 3].map(() => ({ seconds: [10], fits: range(50) }))
-  const { trained, devices: done } = play({ devices, trials: 50, isProposed: false, budgetSeconds: 100 }, chance())
+  const { trained, devices: done } = play(
+    { devices, extents: alike(50), isProposed: false, budgetSeconds: 100 },
+    chance()
+  )
   const spent = done.reduce((sum, { seconds }) => sum + seconds, 0)
   t.ok(spent >= 100 && spent <= 130, `${spent}`)
   t.equal(trained, spent / 10)
@@ -87,7 +94,7 @@ t.test('play: early stopping by rank ends so many as its rule would', async t =>
   const stoppedBy = (rule: NonNullable<Scenario['stopping']>['rule'], fullSteps: number) => {
     const stopping = { rule, context: { sweep: 's', fullSteps } }
     const made = play(
-      { devices: [{ seconds: [10], fits: range(400) }], trials: 400, isProposed: false, stopping },
+      { devices: [{ seconds: [10], fits: range(400) }], extents: alike(400), isProposed: false, stopping },
       chance()
     )
     return { share: made.stoppedEarly / 400, hours: made.seconds / 4000 }
@@ -123,9 +130,13 @@ function lab(changes: Partial<SweepSpec> = {}) {
     },
     hears: (device: Device, more: Partial<Beat> = {}, ageSeconds = 0) =>
       void live.set(RIG, { beat: beat('rig', [device], more), ageSeconds }),
-    forecast: (next: Partial<SweepSpec> = {}, told: { trialSeconds?: number; watts?: number } = {}): ForecastView => {
+    forecast: (
+      next: Partial<SweepSpec> = {},
+      told: { trialSeconds?: number; watts?: number; unmet?: string } = {},
+      digest: string = BUNDLE.digest
+    ): ForecastView => {
       const spec = sweepSpec({ ...changes, ...next })
-      return forecastView(pool, { machine: DESK, machines: live }, { spec, bundle: BUNDLE }, told)
+      return forecastView(pool, { machine: DESK, machines: live }, { spec, bundle: { ...BUNDLE, digest } }, told)
     }
   }
 }
@@ -133,11 +144,11 @@ function lab(changes: Partial<SweepSpec> = {}) {
 t.test('where nothing like it has run there is no length, until somebody tells it', async t => {
   const { forecast } = lab()
   const view = forecast()
-  t.match(view, { trials: 4, trainings: 0, devices: [{ machineName: 'desk', fits: 4 }], before: ['lora'] })
-  t.notOk('need' in view)
+  t.match(view, { trials: 4, isTold: false, devices: [{ machineName: 'desk', fits: 4 }], before: ['lora'] })
+  t.notOk('need' in view || 'seen' in view)
   const told = forecast({}, { trialSeconds: 900, watts: 400 })
   t.match(told, {
-    basis: 'told',
+    isTold: true,
     need: {
       hours: { low: 1, middle: 1, high: 1 },
       gpuHours: { middle: 1 },
@@ -153,8 +164,8 @@ t.test('lengths and power come from results, on each model of device', async t =
   hears(SMALL)
   for (const trial of [0, 1]) trained('a', trial, CARD, 600, { usage: { wattHours: 50 } })
   trained('b', 2, SMALL, 1300)
-  const { basis, trainings, need, devices } = forecast({ name: 'again' })
-  t.same([basis, trainings], ['same program', 3])
+  const { seen, need, devices } = forecast({ name: 'again' })
+  t.same(seen, { likeness: 'same program', trainings: 3, sweeps: ['lora'], seconds: 600 })
   t.match(devices, [
     { model: 'RTX 4090', length: { seconds: 600, basis: 'seen' }, power: { watts: 300, basis: 'seen' } },
     { model: 'RTX 3060', length: { seconds: 1300, basis: 'seen' } }
@@ -180,12 +191,10 @@ t.test('who fits whom: by what each trial needs, and why some fit nobody', async
   t.match(forecast(need(10)).groups, [{ trials: 4, devices: [0, 1], bytes: { low: 10 * GIB, high: 10 * GIB } }])
   t.match(forecast(need(20)).groups, [{ trials: 4, devices: [0] }])
   const nowhere = forecast(need(30))
-  t.match(nowhere.groups, [{ trials: 4, first: [0, 1, 2, 3], devices: [] }])
-  t.match(nowhere.nowhere[0], {
-    trial: 0,
-    parameters: { x: 0 },
-    text: 'needs about 30.0 GiB, RTX 4090 has 24.0 GiB in all'
-  })
+  t.match(nowhere.groups, [{ trials: 4, devices: [] }])
+  const [first] = nowhere.groups[0]?.named ?? []
+  const text = 'needs about 30.0 GiB, RTX 4090 has 24.0 GiB in all'
+  t.same(first, { trial: 0, parameters: { x: 0 }, text })
 })
 
 t.test('a machine that is away, paused, or whose device cannot work is not counted, and it is said why', async t => {
@@ -204,7 +213,7 @@ t.test('a machine that is away, paused, or whose device cannot work is not count
 t.test('what a rule says by losses, or in steps that nobody knows, is not played and named', async t => {
   const { forecast, trained } = lab()
   const of = (stopping: NonNullable<SweepSpec['stopping']>) => forecast({ stopping }, { trialSeconds: 60 }).stopping
-  t.match(of({ rule: 'threshold', upper: 1 }), { rule: 'threshold', leftOut: /depends on the losses/ })
+  t.match(of({ rule: 'threshold', upper: 1 }), { rule: 'threshold', leftOut: /depends on losses/ })
   t.match(of({ rule: 'asha', eta: 3, minSteps: 10 }), { leftOut: /how many steps/ })
   t.match(of({ rule: 'auto', unit: 'reports' }), { leftOut: /how many reports/ })
   t.notOk('leftOut' in (of({ rule: 'auto' }) ?? {}))
@@ -225,3 +234,57 @@ t.test('a search that learns is played with random draws, a large sweep by its f
   const large = forecast({ method: 'random', runCap: 5000, parameters }, { trialSeconds: 36 })
   t.match(large, { trials: 5000, looked: 400, need: { hours: { middle: 50 }, trained: { middle: 5000 } } })
 })
+
+t.test(
+  'a trial of ten times the epochs takes ten times as long, and what is told is meant of one in the middle',
+  async t => {
+    const epochs = (values: number[]): Partial<SweepSpec> => ({
+      parameters: { epochs: { distribution: 'categorical', values }, lr: { distribution: 'constant', value: 0.1 } }
+    })
+    const { forecast, trained } = lab(epochs([10]))
+    for (const trial of [0, 1]) trained('a', trial, CARD, 100, { parameters: { epochs: 10, lr: 0.1 }, step: 10 })
+    t.match(forecast(epochs([2, 40])), {
+      seen: { seconds: 210 },
+      devices: [{ length: { seconds: 210 }, hours: 420 / 3600 }],
+      need: { hours: { middle: 420 / 3600 } }
+    })
+    t.match(forecast(epochs([2, 40]), { trialSeconds: 21 }), { need: { hours: { middle: 42 / 3600 } } })
+    for (const [name, value, extent] of [
+      ['num_train_epochs', 3, 3],
+      ['trainer.max_steps', 500, 500],
+      ['warmup_steps', 100, 1],
+      ['eval_steps', 100, 1],
+      ['gradient_accumulation_steps', 4, 1],
+      ['epochs', 'many', 1]
+    ] as const)
+      t.equal(extentOf({ [name]: value }), extent, name)
+  }
+)
+
+t.test('a budget ends what is forecast, of however many trials', async t => {
+  const { forecast } = lab()
+  const parameters: SweepSpec['parameters'] = { x: { distribution: 'uniform', min: 0, max: 1 } }
+  const spent = (runCap: number, hours: number) =>
+    forecast({ method: 'random', runCap, parameters, budget: { gpuSeconds: 3600 * hours } }, { trialSeconds: 3600 })
+      .need
+  for (const runCap of [100, 10_000]) {
+    t.match(spent(runCap, 3), { isSpent: true, trained: { middle: 3 }, hours: { middle: 3 } })
+  }
+  t.match(spent(10_000, 1000), { isSpent: true, trained: { middle: 1000 }, hours: { middle: 1000 } })
+  t.match(spent(5, 1000), { isSpent: false, trained: { middle: 5 } })
+})
+
+t.test(
+  'only what runs the same command with the same parameters tells, and a machine that lacks something is left out',
+  async t => {
+    const { forecast, trained } = lab()
+    trained('a', 0, CARD, 600, { step: 10 })
+    t.equal(forecast().seen?.likeness, 'same program')
+    const parameters: SweepSpec['parameters'] = { y: { distribution: 'int_uniform', min: 0, max: 3 } }
+    t.equal(forecast({ command: ['python', 'other.py'] }).seen, undefined)
+    t.equal(forecast({ parameters }, {}, keyOf('other files')).seen, undefined)
+    t.equal(forecast({}, {}, keyOf('other files')).seen?.likeness, 'same command')
+    t.match(forecast({}, { unmet: 'it lacks the package peft' }).devices, [{ leftOut: /peft/, fits: 0 }])
+    t.equal(forecast({ timeLimitMs: 60_000 }).tooShortSeconds, 60)
+  }
+)

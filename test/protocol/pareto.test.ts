@@ -3,7 +3,16 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
-import { beats, frontsOf, insightView, type Losses, type RecordOf, rankingOf, type SweepSpec } from '#protocol'
+import {
+  beats,
+  frontsOf,
+  insightView,
+  type Losses,
+  type RecordOf,
+  rankingOf,
+  type SweepSpec,
+  sweepView
+} from '#protocol'
 import { experienceOf } from '../../protocol/experience.js'
 import type { Observation, Space } from '../../protocol/search/dimension.js'
 import { proposeBy } from '../../protocol/search/learning.js'
@@ -89,8 +98,20 @@ t.test(
       insightView(pool, sweep)?.best.map(({ trial }) => trial),
       [1, 0, 3]
     )
+    const live = { machine: '', machines: new Map() }
+    t.same(sweepView(pool, sweep, live)?.untold, [{ name: 'seconds_per_token', trials: 1 }])
   }
 )
+
+t.test('the next sweep begins with trials from all along the front, not from one end of it', async t => {
+  const front = Array.from({ length: 12 }, (_, n) => [n / 100, n] as const)
+  const { pool, sweep } = trained([...front, [0, 20], [0, 21]])
+  t.same(
+    insightView(pool, sweep)?.best.map(({ trial }) => trial),
+    [11, 8, 5, 3, 0]
+  )
+  t.equal(insightView(pool, sweep)?.bestTrials, 12)
+})
 
 t.test(
   'one loss of several: the best of all counts as the best in every direction, what was not told as the worst',
