@@ -9,6 +9,7 @@ import {
   type Bundle,
   type ControlRequest,
   type Draft,
+  type ForecastView,
   type LocalSweepView,
   type Pool,
   PoolError,
@@ -336,4 +337,26 @@ t.test('a trial is explained and a sweep has taught something, by the names that
   t.match(await ask({ method: 'insight', sweep: 'lora' }), { trials: { total: 4, complete: 1 }, needed: 20 })
   await t.rejects(ask({ method: 'explain', sweep: 'lora', trial: 4 }), { code: 'NOT_FOUND' })
   await t.rejects(ask({ method: 'insight', sweep: 'none' }), { code: 'NOT_FOUND' })
+})
+
+t.test('a forecast submits nothing, knows the files by their digest, and what this machine lacks', async t => {
+  const known = submission()
+  const { ask, local, recorded, work } = lab(t, [
+    known,
+    resultOf({ sweep: known.sweep, trial: 0, attempt: 1 }, 'complete')
+  ])
+  const devices = [{ id: 'gpu0', vendor: 'nvidia' as const, model: 'RTX 3060', memoryBytes: 12 * 2 ** 30 }]
+  work.agent = {
+    ...work.agent,
+    beat: () => ({ name: 'desk', devices, accepts: [], running: [], heard: {} })
+  }
+  const forecast = (spec = sweepSpec()) => ask<ForecastView>({ method: 'simulate', spec, folder: '/code' })
+  t.match(await forecast(), { seen: { likeness: 'same program', trainings: 1 }, devices: [{ fits: 4 }], need: {} })
+  work.bundles = { ...work.bundles, digestOf: () => keyOf('other files') }
+  t.match(await forecast(), { seen: { likeness: 'same command' } })
+  const picky = sweepSpec({ requires: { packages: ['peft'] } })
+  t.match(await forecast(picky), { devices: [{ fits: 4 }], requires: ['peft'] }, 'nobody has looked for it yet')
+  local.packages.set('peft', { isFound: false, sinceMs: 0 })
+  t.match(await forecast(picky), { devices: [{ fits: 0, leftOut: 'it lacks the package peft' }] })
+  t.same(recorded, [])
 })
