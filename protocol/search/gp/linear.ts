@@ -60,7 +60,12 @@ export function solveLower(factor: Rows, b: Vector): Vector {
 
 /** Returns x with L Lᵀ x = b. */
 export function solve(factor: Rows, b: Vector): Vector {
-  const x = solveLower(factor, b)
+  return solveUpper(factor, solveLower(factor, b))
+}
+
+/** Returns x with Lᵀ x = b. */
+export function solveUpper(factor: Rows, b: Vector): Vector {
+  const x = Float64Array.from(b)
   for (const [i, row] of [...factor.entries()].reverse()) {
     x[i] = (x[i] as number) / (row[i] as number)
     addScaled(x, -(x[i] as number), row, i)

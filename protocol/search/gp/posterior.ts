@@ -7,7 +7,7 @@
 import { invariant } from '../../invariant.js'
 import type { Data } from './fit.js'
 import { type Comparison, covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
-import { addScaled, cholesky, dot, inverseOfLower, solve, type Vector } from './linear.js'
+import { addScaled, cholesky, dot, inverseOfLower, solveLower, solveUpper, type Vector } from './linear.js'
 
 /** What is expected at a point. */
 export interface Prediction {
@@ -32,15 +32,27 @@ export interface Posterior {
 const VARIANCE_MIN = 1e-10
 
 /**
- * Returns what is expected after what was seen.
+ * Returns what is expected after what was seen, and if each running trial comes to what is expected of it: the same
+ * means, surer near them.
  *
- * Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", algorithm 2.1.
+ * To draw what they may come to, several times, looks further away and finds less with few trials: with eight of 50
+ * running it left a quarter more to be gained on the fine-tunes of `npm run bench -- search`.
+ * Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", algorithm 2.1; Ginsbourger, Le Riche and
+ * Carraro, "Kriging is well-suited to parallelize optimization", 2010, 3.1.
  */
-export function posteriorOf({ comparisons, points, values }: Data, hyperparameters: Hyperparameters): Posterior {
+export function posteriorOf(
+  { comparisons, points: seen, values }: Data,
+  hyperparameters: Hyperparameters,
+  running: readonly Vector[] = []
+): Posterior {
   const { weights, amplitude } = hyperparameters
+  const points = [...seen, ...running]
   const factor = cholesky(covariance(comparisons, hyperparameters, points))
   invariant(factor !== undefined, 'noise keeps a covariance positive definite')
-  const alpha = solve(factor, values)
+  // What is as expected is no surprise: of the running ones there is nothing to explain.
+  const surprises = new Float64Array(points.length)
+  surprises.set(solveLower(factor.slice(0, seen.length), values))
+  const alpha = solveUpper(factor, surprises)
   const whitening = inverseOfLower(factor)
   return {
     predict(point) {
@@ -70,21 +82,6 @@ export function posteriorOf({ comparisons, points, values }: Data, hyperparamete
       }
     }
   }
-}
-
-/**
- * Returns what is expected if each running trial comes to what is expected of it: the same means, surer near them.
- *
- * To draw what they may come to, several times, looks further away and finds less with few trials: with eight of 50
- * running it left a quarter more to be gained on the fine-tunes of `npm run bench -- search`.
- * Source: Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to parallelize optimization", 2010, 3.1.
- */
-export function believing(data: Data, hyperparameters: Hyperparameters, running: readonly Vector[]): Posterior {
-  const posterior = posteriorOf(data, hyperparameters)
-  if (running.length === 0) return posterior
-  const believed = running.map(point => posterior.predict(point).mean)
-  const values = Float64Array.from([...data.values, ...believed])
-  return posteriorOf({ ...data, points: [...data.points, ...running], values }, hyperparameters)
 }
 
 /** Returns the sum over the points of a factor times the slopes of the squared distance. */

@@ -15,7 +15,7 @@ import type { Vector } from './linear.js'
 import { standardised } from './losses.js'
 import { maximise } from './maximise.js'
 import { type Embedding, embeddingOf } from './point.js'
-import { believing, posteriorOf } from './posterior.js'
+import { posteriorOf } from './posterior.js'
 import { spreadPoint } from './startup.js'
 
 export interface GaussianProcessOptions {
@@ -94,7 +94,7 @@ function improvementOn(
   { data, pending }: { data: Data; pending: readonly Vector[] }
 ): Acquisition {
   const hyperparameters = fit(thinned(data))
-  const posterior = believing(data, hyperparameters, pending)
+  const posterior = posteriorOf(data, hyperparameters, pending)
   // Not the lowest loss seen: that one was lucky, and would be hard to improve on. What a running trial may come to
   // counts as had: else its neighbourhood would promise what it will bring itself.
   const expected = [...leaders.map(({ point }) => point), ...pending].map(point => posterior.predict(point).mean)
