@@ -9,6 +9,7 @@ import c from 'compact-encoding'
 import Hyperswarm, { type Connection } from 'hyperswarm'
 import Protomux, { type Message } from 'protomux'
 import { type Beat, decodePresence, digestOf, encodePresence, type Gossip, LIMITS } from '#protocol'
+import { realClock } from '../clock.js'
 import type { Mesh } from '../ports.js'
 import { openDht } from './dht.js'
 
@@ -16,6 +17,8 @@ const PROTOCOL = 'hypersweep/presence/1'
 /** Looking again for peers: soon after the start, since two that start at once miss each other, then less and less. */
 const REFRESH_FIRST_MS = 500
 const REFRESH_MAX_MS = 5 * 60_000
+/** Whoever is lost within this time is found by the looks that go on since then, half a minute apart at most. */
+const LOST_AGAIN_MS = 30_000
 /** A connection that says nothing for this long is dead; a keep-alive goes out at half of it. */
 const KEEP_ALIVE_MS = 5000
 
@@ -36,6 +39,8 @@ export interface MeshOptions {
   readonly onPresence: (machine: string, beat: Beat, roundTripMs: number) => void
   readonly onAway: (machine: string) => void
   readonly note: (message: string, fields: Readonly<Record<string, unknown>>) => void
+  /** How long after the start peers are looked for again, in ms. Default: half a second. */
+  readonly lookFirstMs?: number
 }
 
 export interface OpenMesh extends Mesh {
@@ -65,6 +70,7 @@ export function openMesh(options: MeshOptions): OpenMesh {
   const welcomed = new Set<string>()
   let beat: Uint8Array | undefined
   let timer: NodeJS.Timeout | undefined
+  let lookedAgainMs = Number.NEGATIVE_INFINITY
   let isClosed = false
 
   swarm.on('connection', connect)
@@ -73,9 +79,10 @@ export function openMesh(options: MeshOptions): OpenMesh {
     server: true,
     client: true
   })
+  const { lookFirstMs = REFRESH_FIRST_MS } = options
   discovery.flushed().then(
-    () => look(REFRESH_FIRST_MS),
-    () => look(REFRESH_FIRST_MS)
+    () => look(lookFirstMs),
+    () => look(lookFirstMs)
   )
 
   /**
@@ -88,8 +95,25 @@ export function openMesh(options: MeshOptions): OpenMesh {
     const refreshed = isMissed || nextMs >= REFRESH_MAX_MS ? discovery.refresh() : Promise.resolve()
     refreshed.catch(error => options.note('the DHT could not be asked', { error: String(error) }))
     welcome()
-    timer = setTimeout(() => look(Math.min(REFRESH_MAX_MS, nextMs * 2)), nextMs)
+    lookIn(nextMs, Math.min(Math.max(nextMs, REFRESH_MAX_MS), nextMs * 2))
+  }
+
+  function lookIn(ms: number, nextMs: number): void {
+    clearTimeout(timer)
+    timer = setTimeout(() => look(nextMs), ms)
     timer.unref()
+  }
+
+  /**
+   * Hyperswarm tries a peer that it lost a few times, then not for ten minutes; a machine that wakes up after an hour
+   * was tried in vain by everybody. What a lookup finds it tries anew, so one looks at once, as after the start. One
+   * whose connections break again and again does not make others look without end.
+   */
+  function lookAgain(): void {
+    const nowMs = realClock.now()
+    if (isClosed || nowMs - lookedAgainMs < LOST_AGAIN_MS) return
+    lookedAgainMs = nowMs
+    lookIn(REFRESH_FIRST_MS, REFRESH_FIRST_MS)
   }
 
   function connect(connection: Connection): void {
@@ -108,7 +132,9 @@ export function openMesh(options: MeshOptions): OpenMesh {
       onclose: () => {
         if (channels.get(machine) !== message) return
         channels.delete(machine)
-        if (!isClosed) options.onAway(machine)
+        if (isClosed) return
+        options.onAway(machine)
+        lookAgain()
       }
     })
     // Two connections to one machine can cross; the second gets no second channel.

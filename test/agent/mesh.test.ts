@@ -47,6 +47,7 @@ interface Machine {
 }
 
 interface MachineOptions {
+  readonly lookFirstMs?: number
   readonly heads?: () => Gossip
 }
 
@@ -113,6 +114,21 @@ t.test('machines that start in the same instant find each other and hear what wa
   }
   a?.mesh.announce(beatOf('news'))
   await until('both hear news', async () => machines.slice(1).every(each => names(each).includes('news')), WAIT_MS)
+})
+
+t.test('who loses somebody looks for them at once, however often they were tried in vain', async t => {
+  // As after an hour asleep: Hyperswarm has given up trying, and the next look is far away.
+  const options = { lookFirstMs: 3_600_000 }
+  const [a, b] = [open(t, 'a', ['b'], options), open(t, 'b', ['a'], options)]
+  // The first time a lookup of the start may still be on its way.
+  for (const times of [1, 2, 3]) {
+    await connected(a, b)
+    for (const { mesh } of [a, b]) for (const peer of mesh.swarm.peers.values()) Object.assign(peer, { attempts: 10 })
+    for (const connection of a.mesh.swarm.connections) connection.destroy()
+    await until('each has lost the other', async () => [a, b].every(({ away }) => away.length >= times), WAIT_MS)
+  }
+  await connected(a, b)
+  t.same(a.mesh.connected(), [machineKey('b')])
 })
 
 t.test('one that starts later is heard, one that closes is away, and comes back when it opens again', async t => {
