@@ -49,6 +49,8 @@ export interface Stream {
   drop(sweep: string): void
   /** A program that keeps a checkpoint or not, from a bundle that is new or not. */
   submit(author: string): Promise<string>
+  /** Until told otherwise an agent may refuse a sweep with this code: it has no room for it, say. */
+  mayRefuse(code: string | undefined): void
   close(): Promise<void>
 }
 
@@ -60,6 +62,7 @@ export function openStream(pool: ChaosPool, chance: Chance): Stream {
   let bundle = 0
   let isPaused = false
   let isClosed = false
+  let refusal: string | undefined
   let working: Promise<void> = Promise.resolve()
 
   function writeFolder(): string {
@@ -104,6 +107,7 @@ export function openStream(pool: ChaosPool, chance: Chance): Stream {
         working = look().catch(error => {
           // An agent that is killed while it is asked cannot answer; one that refuses has lost something.
           if (error instanceof Violation || 'code' in error === false || isAway(error)) return
+          if (error.code === refusal) return
           pool.trouble(`a sweep was refused: ${error.code}: ${error.message}`)
         })
         await working
@@ -131,6 +135,9 @@ export function openStream(pool: ChaosPool, chance: Chance): Stream {
       all.delete(sweep)
     },
     submit,
+    mayRefuse(code) {
+      refusal = code
+    },
     async close() {
       isClosed = true
       await ended

@@ -43,6 +43,7 @@ export const full: Fault = {
     const ballast = join(pool.lab.home(VICTIM), 'ballast')
     const fullMs = Math.round(chance.between(FULL_MS.from, FULL_MS.to))
     const endMs = performance.now() + fullMs
+    stream.mayRefuse('DISK_FULL')
     const bytes = fill(ballast)
     // What is removed in the meantime makes room: the disk stays full to the last byte.
     while (performance.now() < endMs) {
@@ -55,6 +56,7 @@ export const full: Fault = {
     for (const name of pool.up()) await pool.noteLog(name, stream.recent())
     rmSync(ballast)
     const healedMs = await heal(pool, stream, pool.names)
+    stream.mayRefuse(undefined)
     return { healedMs, story: `${VICTIM}, full for ${fullMs} ms with ${Math.round(bytes / 2 ** 20)} MiB` }
   }
 }
