@@ -4,9 +4,10 @@
  * Only the owner of the machine can open it: the file has mode 0600 inside a folder of mode 0700. What comes over it is
  * checked like any other input; nothing here knows what a request means.
  */
-import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type ControlReply, type ControlRequest, LIMITS, PoolError, requestSchema } from '#protocol'
 
 export type Handle = (request: ControlRequest) => Promise<unknown>
@@ -36,17 +37,27 @@ export async function openControlServer(address: string, handle: Handle): Promis
   const sockets = new Set<Socket>()
   let { server, inode } = await place()
 
-  /** Puts a new socket at the address, whatever is there. */
+  /**
+   * Puts a new socket at the address, whatever is there: made under a name of its own, since another agent that starts
+   * in the same moment may take away what is at the address at any time.
+   */
   async function place(): Promise<{ server: Server; inode: number }> {
-    if (!isPipe) rmSync(address, { force: true })
     const server = createServer(socket => {
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket))
       serve(socket, handle)
     })
-    await listen(server, address)
-    if (!isPipe) chmodSync(address, 0o600)
-    return { server, inode: inodeAt(address) }
+    if (isPipe) {
+      await listen(server, address)
+      return { server, inode: 0 }
+    }
+    // No longer than the name that it gets: a path of a socket has little room.
+    const own = join(dirname(address), randomBytes(4).toString('hex'))
+    await listen(server, own)
+    chmodSync(own, 0o600)
+    const inode = inodeAt(own)
+    renameSync(own, address)
+    return { server, inode }
   }
 
   return {
@@ -61,6 +72,8 @@ export async function openControlServer(address: string, handle: Handle): Promis
 
     close: () =>
       new Promise(resolve => {
+        // What another agent has put there since is that agent's.
+        if (!isPipe && inodeAt(address) === inode) rmSync(address, { force: true })
         server.close(() => resolve())
         // What was answered last must still arrive; only what is idle is cut.
         for (const socket of sockets) socket.destroySoon()

@@ -118,6 +118,27 @@ t.test('of two agents that start at once the one that has the store gets the add
   t.ok(servers.length > 0)
 })
 
+t.test(
+  'of two that start in one moment whoever holds the place answers, and goes on when the other one ends',
+  async t => {
+    for (let round = 0; round < 20; round++) {
+      const address = join(place(t), 'agent.sock')
+      const [first, second] = await Promise.allSettled(
+        ['first', 'second'].map(name => openControlServer(address, async () => name))
+      )
+      // One that came a moment later found the other one there.
+      if (first?.status !== 'fulfilled' || second?.status !== 'fulfilled') continue
+      await first.value.hold()
+      await second.value.close()
+      const line = await dial(t, address)
+      t.match(await line.say('{"id":1,"method":"status"}\n'), { answer: 'first' })
+      t.equal(statSync(address).mode & 0o777, 0o600)
+      await first.value.close()
+      t.notOk(existsSync(address))
+    }
+  }
+)
+
 t.test('after the end the address is free, and who was connected is told', async t => {
   const { address, server } = await open(t)
   const line = await dial(t, address)
