@@ -9,7 +9,7 @@ import type { RecordOf } from './records/record.js'
 import { type RankWarning, rankWarning } from './stopping/correlation.js'
 import { lossAt } from './stopping/curve.js'
 import type { Progress, StoppingContext, StoppingRule, Verdict } from './stopping/rule.js'
-import { createBrackets, rungsOf, rungsOfTrialBy } from './stopping/rungs.js'
+import { createBrackets, ownRungs, rungsOf } from './stopping/rungs.js'
 import { verdictOf } from './stopping/verdict.js'
 import type { Stopping, SweepSpec } from './sweep-spec.js'
 
@@ -113,7 +113,7 @@ export function rungsOfTrial(sweep: Sweep, trial: number, fullSteps = fullStepsO
   const { stopping } = sweep.submission?.spec ?? {}
   if (!stopping) return NONE
   const rule = ruleOf(stopping, signOf(sweep))
-  if (rule.rule === 'hyperband') return rungsOfTrialBy(rule, contextOf(sweep, stopping, fullSteps), trial)
+  if (rule.rule === 'hyperband') return ownRungs(rule, contextOf(sweep, stopping, fullSteps), trial)
   return rungsFor({ stopping }, fullSteps)
 }
 

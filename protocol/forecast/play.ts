@@ -8,7 +8,7 @@
 import type { Draw } from '../search/dimension.js'
 import { percentileOf } from '../stopping/curve.js'
 import type { Progress, StoppingContext, StoppingRule } from '../stopping/rule.js'
-import { rungsOfTrialBy } from '../stopping/rungs.js'
+import { ownRungs } from '../stopping/rungs.js'
 import { verdictOf } from '../stopping/verdict.js'
 
 /** A device, and what it may train. */
@@ -86,7 +86,7 @@ export function play(scenario: Scenario, draw: Draw): Play {
     // Between the lengths that were seen, not only these: a few say little of the longest.
     const perExtent = percentileOf(devices[device]?.seconds ?? [], draw()) ?? 0
     const seconds = perExtent * (scenario.extents[trial] ?? 1)
-    const rungs = stopping ? rungsOfTrialBy(stopping.rule, stopping.context, trial) : []
+    const rungs = stopping ? ownRungs(stopping.rule, stopping.context, trial) : []
     const progress = { trial, reports: [], isComplete: false }
     running.push({ trial, device, beginsAt: now, seconds, loss: draw(), rungs, progress })
   }

@@ -86,7 +86,7 @@ export function createBrackets(
 }
 
 /** Returns the rungs at which a trial is compared: of several halvings those of its own. */
-export function rungsOfTrialBy(rule: StoppingRule, context: StoppingContext, trial: number): readonly number[] {
+export function ownRungs(rule: StoppingRule, context: StoppingContext, trial: number): readonly number[] {
   if (rule.rule === 'hyperband') return createBrackets(rule, context)(trial).rungs
   return rungsOf(rule, context.fullSteps, context.warmUpSteps)
 }

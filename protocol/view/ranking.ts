@@ -5,12 +5,15 @@
  */
 import { signOf } from '../early-stopping.js'
 import { furtherLosses } from '../experience.js'
-import { frontsOf } from '../pareto.js'
+import { frontsOf, type Losses } from '../pareto.js'
 import type { Pool, Sweep } from '../pool/pool.js'
 import type { Live } from './live.js'
 import { type TrialView, trialView } from './trial-view.js'
 
-/** A trial with a value, and of several objectives its front: 1 when no trial beats it in all. */
+/** Any member may fill a sweep with results none of which beats another: to sort these costs their number's square. */
+const CONTENDERS_MAX = 4000
+
+/** A trial with a value, and of several objectives its front: 1 when no trial beats it. */
 export interface Ranked {
   readonly trial: number
   readonly front?: number
@@ -22,7 +25,7 @@ const rankings = new WeakMap<Sweep, { readonly entries: number; readonly ranked:
  * Returns the trials with a value, the best first; equal ones in the order of their index.
  *
  * With several objectives by front, and within one by the metric. A trial that did not tell an objective has the worst
- * value there is.
+ * value there is. Of more than 4,000 trials only the best in each objective have fronts, the others come after them.
  */
 export function rankingOf(pool: Pool, sweep: Sweep): readonly Ranked[] {
   const known = rankings.get(sweep)
@@ -55,20 +58,44 @@ export function bestView(pool: Pool, sweep: Sweep, live: Live, limit: number): B
   return { trials, ...(firstFront === 0 ? {} : { firstFront }) }
 }
 
+interface Valued {
+  readonly trial: number
+  /** The metric's loss first. */
+  readonly losses: Losses
+}
+
 function rank(sweep: Sweep): Ranked[] {
   const { furtherMetrics = [] } = sweep.submission?.spec ?? {}
-  const valued = [...sweep.byPhase.done].flatMap(trial => {
+  const valued = [...sweep.byPhase.done].flatMap((trial): Valued[] => {
     const result = sweep.trials.get(trial)?.standing.result
     if (result?.value === undefined) return []
     const further = furtherLosses(result, furtherMetrics).map(loss => loss ?? Number.POSITIVE_INFINITY)
     return [{ trial, losses: [signOf(sweep) * result.value, ...further] }]
   })
-  const byMetric = (a: (typeof valued)[number], b: (typeof valued)[number]) =>
-    (a.losses[0] ?? 0) - (b.losses[0] ?? 0) || a.trial - b.trial
-  if (furtherMetrics.length === 0) return valued.sort(byMetric).map(({ trial }) => ({ trial }))
-  const fronts = frontsOf(valued.map(({ losses }) => losses))
-  return valued
+  valued.sort(by(0))
+  if (furtherMetrics.length === 0) return valued.map(({ trial }) => ({ trial }))
+  const contenders = contendersOf(valued, 1 + furtherMetrics.length)
+  const fronts = frontsOf(contenders.map(({ losses }) => losses))
+  const ranked = contenders
     .map((each, at) => ({ ...each, front: 1 + (fronts[at] ?? 0) }))
-    .sort((a, b) => a.front - b.front || byMetric(a, b))
+    .sort((a, b) => a.front - b.front || by(0)(a, b))
     .map(({ trial, front }) => ({ trial, front }))
+  const among = new Set(contenders)
+  return [...ranked, ...valued.filter(each => !among.has(each)).map(({ trial }) => ({ trial }))]
+}
+
+/** Those that are sorted into fronts: all, or of a huge sweep the best in each objective. */
+function contendersOf(valued: readonly Valued[], objectives: number): readonly Valued[] {
+  if (valued.length <= CONTENDERS_MAX) return valued
+  const each = Math.floor(CONTENDERS_MAX / objectives)
+  const best = Array.from({ length: objectives }, (_, objective) => [...valued].sort(by(objective)).slice(0, each))
+  return [...new Set(best.flat())]
+}
+
+function by(objective: number): (a: Valued, b: Valued) => number {
+  return ({ losses: a, trial }, { losses: b, trial: other }) => {
+    const [loss = 0, than = 0] = [a[objective], b[objective]]
+    // Two infinite ones have no difference.
+    return loss === than ? trial - other : loss < than ? -1 : 1
+  }
 }

@@ -103,6 +103,17 @@ t.test(
   }
 )
 
+t.test(
+  'of a huge sweep the best in each objective are sorted, so that nobody can make all others count for hours',
+  async t => {
+    const { pool, sweep } = trained(Array.from({ length: 9000 }, (_, n) => [n, n] as const))
+    const ranked = rankingOf(pool, sweep)
+    t.equal(ranked.length, 9000)
+    t.equal(ranked.filter(({ front }) => front === 1).length, 4000)
+    t.same([ranked[0], ranked.at(-1)], [{ trial: 8999, front: 1 }, { trial: 2000 }])
+  }
+)
+
 t.test('the next sweep begins with trials from all along the front, not from one end of it', async t => {
   const front = Array.from({ length: 12 }, (_, n) => [n / 100, n] as const)
   const { pool, sweep } = trained([...front, [0, 20], [0, 21]])
