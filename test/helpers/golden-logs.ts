@@ -62,6 +62,7 @@ const FULL_SPEC = {
     program: 'train.py',
     method: 'random',
     metric: { name: 'eval/loss', goal: 'maximize', summary: 'best', target: 0.99 },
+    furtherMetrics: [{ name: 'tokens/s', goal: 'maximize' }],
     parameters: PARAMETERS,
     nested: ['weights'],
     stopping: { rule: 'hyperband', eta: 3, bands: [3, 9], strict: false, unit: 'reports', warmUpSteps: 2 },
