@@ -6,6 +6,7 @@
  * Computed from the pool, never stored in it.
  */
 
+import { signOf } from './early-stopping.js'
 import { sameParameters } from './parameter.js'
 import { isUnplaceable } from './placement/place.js'
 import type { Pool, Result, Sweep, Trial } from './pool/pool.js'
@@ -15,8 +16,7 @@ import type { SweepSpec } from './sweep-spec.js'
 
 /** Returns one observation for each trial that teaches something, the oldest trial first. */
 export function experienceOf(pool: Pool, sweep: Sweep): Observation[] {
-  const { metric, furtherMetrics = [] } = sweep.submission?.spec ?? {}
-  const objectives = { sign: metric?.goal === 'maximize' ? -1 : 1, further: furtherMetrics }
+  const objectives = { sign: signOf(sweep), further: sweep.submission?.spec.furtherMetrics ?? [] }
   const trials = [...sweep.trials.values()].sort((a, b) => a.index - b.index)
   return trials.flatMap(trial => {
     const { result, replicates } = trial.standing

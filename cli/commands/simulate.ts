@@ -1,13 +1,10 @@
 /**
  * `simulate`: what a sweep would take of this pool, before it is submitted.
  */
-import { dirname, resolve } from 'node:path'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { withAgent } from '../client.js'
 import { drawForecast, runsSomewhere } from '../screens/forecast-screen.js'
-import { readSweepText } from '../sweep-file.js'
-import { findProgram, readSweepFile } from '../sweep-folder.js'
-import { describeIssue } from '../sweep-issues.js'
+import { openSweepFile } from '../sweep-opening.js'
 
 export interface SimulateFlags extends CommonFlags {
   /** In ms. */
@@ -16,12 +13,7 @@ export interface SimulateFlags extends CommonFlags {
 }
 
 export async function simulate(this: Cli, flags: SimulateFlags, file: string): Promise<void> {
-  const path = resolve(file)
-  const folder = dirname(path)
-  // The whole path, since a file called sweep.yaml is named after its folder.
-  const { spec, warnings, source } = readSweepText(await readSweepFile(file), path)
-  for (const warning of warnings) this.say(`warning: ${describeIssue(warning, file, source)}`)
-  await findProgram(spec, folder)
+  const { spec, folder } = await openSweepFile(this, file)
   const { trialTime, watts } = flags
   const told = {
     ...(trialTime === undefined ? {} : { trialSeconds: trialTime / 1000 }),

@@ -3,15 +3,12 @@
  *
  * What can be seen wrong from here is told before the agent is asked: every problem of the file, and a missing program.
  */
-import { dirname, resolve } from 'node:path'
 import type { LocalSweepView } from '#protocol'
 import { type Cli, type CommonFlags, present } from '../cli.js'
 import { withAgent } from '../client.js'
 import { drawDryRun, sweepCheckOf } from '../screens/check-screen.js'
 import { searchText } from '../screens/sweep-screen.js'
-import { readSweepText } from '../sweep-file.js'
-import { findProgram, readSweepFile } from '../sweep-folder.js'
-import { describeIssue } from '../sweep-issues.js'
+import { openSweepFile } from '../sweep-opening.js'
 import { plural, shortId } from '../terminal/format.js'
 import { watchSweep } from './watch.js'
 
@@ -21,12 +18,7 @@ export interface SubmitFlags extends CommonFlags {
 }
 
 export async function submit(this: Cli, flags: SubmitFlags, file: string): Promise<void> {
-  const path = resolve(file)
-  const folder = dirname(path)
-  // The whole path, since a file called sweep.yaml is named after its folder.
-  const { spec, warnings, source } = readSweepText(await readSweepFile(file), path)
-  for (const warning of warnings) this.say(`warning: ${describeIssue(warning, file, source)}`)
-  await findProgram(spec, folder)
+  const { spec, warnings, folder } = await openSweepFile(this, file)
   if (flags.dryRun) {
     present(this, flags, { ...sweepCheckOf(spec, warnings), folder, spec }, drawDryRun)
     if (!flags.json) this.next(`hypersweep submit ${file}`, 'start it')

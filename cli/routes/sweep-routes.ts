@@ -19,6 +19,8 @@ const ROWS_MAX = 1000
 /** Trials that a sweep file may name. */
 const NAMED_TRIALS_MAX = 100
 
+const sweepFileArgument = { brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml' } as const
+const oneFile = { kind: 'tuple', parameters: [sweepFileArgument] } as const
 const oneSweep = { kind: 'tuple', parameters: [sweepArgument] } as const
 const maybeSweep = { kind: 'tuple', parameters: [{ ...sweepArgument, optional: true }] } as const
 const oneTrial = { kind: 'tuple', parameters: [sweepArgument, trialArgument] } as const
@@ -30,10 +32,7 @@ const check = buildCommand<CheckFlags, [string?], Cli>({
       ...commonFlags,
       schema: { kind: 'boolean', optional: true, withNegated: false, brief: 'Print the JSON Schema for editors' }
     },
-    positional: {
-      kind: 'tuple',
-      parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml', optional: true }]
-    }
+    positional: { kind: 'tuple', parameters: [{ ...sweepFileArgument, optional: true }] }
   },
   docs: {
     brief: 'Check a sweep file, and show what it would run',
@@ -111,7 +110,7 @@ const submit = buildCommand<SubmitFlags, [string], Cli>({
       dryRun: { kind: 'boolean', optional: true, withNegated: false, brief: 'Do all but submit it; needs no agent' }
     },
     aliases: { w: 'watch' },
-    positional: { kind: 'tuple', parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml' }] }
+    positional: oneFile
   },
   docs: {
     brief: 'Start a sweep from its file',
@@ -145,7 +144,7 @@ const simulate = buildCommand<SimulateFlags, [string], Cli>({
         brief: 'What a device draws while it trains, where nobody has measured it'
       }
     },
-    positional: { kind: 'tuple', parameters: [{ brief: 'The sweep file', parse: String, placeholder: 'sweep.yaml' }] }
+    positional: oneFile
   },
   docs: {
     brief: 'How long a sweep would take, what it would cost, and which trials fit whom',
