@@ -48,6 +48,7 @@ function randomHyperparameters(seed: number): Hyperparameters {
   return {
     weights: Float64Array.from(COMPARISONS, () => between(0.05, 30)),
     amplitude: between(0.1, 5),
+    trend: between(0.1, 5),
     noise: between(1e-3, 0.3)
   }
 }
@@ -114,12 +115,11 @@ t.test('slopes are those of finite differences: of the likelihood, the posterior
     fc.property(seeds, seed => {
       const data = randomData(seed, 12)
       const hyperparameters = randomHyperparameters(seed)
-      const { weights, amplitude, noise } = hyperparameters
-      const theta = Float64Array.from([...weights, amplitude, noise], Math.log)
-      const [a, b, c, amplitudeLog, noiseLog] = [0, 1, 2, 3, 4]
+      const { weights, amplitude, trend, noise } = hyperparameters
+      const theta = Float64Array.from([...weights, amplitude, trend, noise], Math.log)
       const at = (x: Vector) => {
-        const [w0, w1, w2, scale, variance] = [a, b, c, amplitudeLog, noiseLog].map(i => Math.exp(x[i] ?? 0))
-        return { weights: Float64Array.of(w0 ?? 0, w1 ?? 0, w2 ?? 0), amplitude: scale ?? 0, noise: variance ?? 0 }
+        const [amplitude = 0, trend = 0, noise = 0] = x.slice(3).map(Math.exp)
+        return { weights: x.slice(0, 3).map(Math.exp), amplitude, trend, noise }
       }
       const likelihood = negativeLogPosterior(data, hyperparameters).gradient
       const byTheta = slopesBy(x => negativeLogPosterior(data, at(x)).value, theta)
@@ -140,7 +140,7 @@ t.test('slopes are those of finite differences: of the likelihood, the posterior
 
 t.test('a posterior goes through points without noise, and knows nothing far from them', async t => {
   const data = randomData(3, 8)
-  const hyperparameters = { weights: Float64Array.of(20, 20, 2), amplitude: 1, noise: 1e-9 }
+  const hyperparameters = { weights: Float64Array.of(20, 20, 2), amplitude: 1, trend: 0, noise: 1e-9 }
   const posterior = posteriorOf(data, hyperparameters)
   for (const [i, point] of data.points.entries()) {
     const { mean, variance } = posterior.predict(point)
@@ -150,16 +150,26 @@ t.test('a posterior goes through points without noise, and knows nothing far fro
   t.ok(isClose(far.mean, 0, 1e-9) && isClose(far.variance, 1, 1e-9))
 })
 
+t.test('a trend goes on where nothing was tried: a bowl is seen from one of its sides', async t => {
+  const bowl = ([x = 0, y = 0]: Vector) => (x - 0.7) ** 2 + (y - 0.4) ** 2 + 0.5 * (x - 0.7) * (y - 0.4)
+  const draw = drawsOf(7)
+  const points = Array.from({ length: 20 }, () => Float64Array.of(draw() / 2, draw() / 2, 0))
+  const data = { comparisons: COMPARISONS, points, values: Float64Array.from(points, bowl) }
+  const known = { weights: Float64Array.of(1, 1, 1), amplitude: 1e-2, trend: 1, noise: 1e-6 }
+  const [low, high] = [Float64Array.of(0.7, 0.4, 0), Float64Array.of(1, 1, 0)].map(posteriorOf(data, known).predict)
+  t.ok(Math.abs(Number(low?.mean)) < 0.02 && Math.abs(Number(high?.mean) - bowl(Float64Array.of(1, 1))) < 0.1)
+})
+
 t.test('a fit finds which dimension matters, and is no less probable than what it began with', async t => {
   const { points } = randomData(1, 30)
   const data = { comparisons: COMPARISONS, points, values: Float64Array.from(points, ([x = 0]) => Math.sin(6 * x)) }
   const found = fit(data)
   const [x = 0, y = 0, c = 0] = found.weights
   t.ok(x > 10 * y && x > 10 * c, `${found.weights}`)
-  const start = { weights: Float64Array.of(1, 1, 1), amplitude: 1, noise: 1e-2 }
+  const start = { weights: Float64Array.of(1, 1, 1), amplitude: 1, trend: 0.5, noise: 1e-2 }
   t.ok(negativeLogPosterior(data, found).value <= negativeLogPosterior(data, start).value)
   const nothing = fit({ comparisons: COMPARISONS, points: [], values: new Float64Array() })
-  t.ok([...nothing.weights, nothing.amplitude, nothing.noise].every(Number.isFinite))
+  t.ok([...nothing.weights, nothing.amplitude, nothing.trend, nothing.noise].every(Number.isFinite))
 })
 
 t.test('minimise: the lowest point of a box, also where it lies on its edge', async t => {

@@ -39,8 +39,11 @@ export function expectedImprovement(posterior: Posterior, best: number): Acquisi
   }
 }
 
-/** A trial that does not fit tells little and costs a start: more than one that brings no gain. */
-const CAUTION = 2
+/**
+ * A trial that does not fit tells little and costs a start: more than one that brings no gain. And a trend is sure of
+ * gains that lie further on where nothing fits.
+ */
+const CAUTION = 3
 
 /**
  * Returns `CAUTION` times the logarithm of the chance that trials of a point fit more often than not.

@@ -8,6 +8,7 @@
 import { type Comparison, type Hyperparameters, matern, squaredDifference } from './kernel.js'
 import { cholesky, dot, inverse, type Rows, solve, type Vector } from './linear.js'
 import { minimise, type Sloped } from './minimise.js'
+import { trend } from './trend.js'
 
 /** Points and what was measured there: standardised, one value for each point. */
 export interface Data {
@@ -18,9 +19,10 @@ export interface Data {
 
 const ITERATIONS = 25
 const TOLERANCE = 1e-3
-/** Bounds of the hyperparameters: of the weights, the amplitude, the noise. */
+/** Bounds of the hyperparameters: of the weights, the amplitude, the trend, the noise. */
 const WEIGHT = { low: 1e-4, high: 1e4, start: 1 }
 const AMPLITUDE = { low: 1e-2, high: 1e2, start: 1 }
+const TREND = { low: 1e-4, high: 10, start: 0.5 }
 /** The lowest keeps the matrix well-conditioned: 2e8 at the worst for 200 points. */
 const NOISE = { low: 1e-6, high: 1, start: 1e-2 }
 const LOG_TWO_PI = Math.log(2 * Math.PI)
@@ -29,7 +31,7 @@ const LOG_TWO_PI = Math.log(2 * Math.PI)
 export function fit(data: Data): Hyperparameters {
   const dimensions = data.comparisons.length
   const each = (key: 'low' | 'high' | 'start') =>
-    Float64Array.from([...data.comparisons.map(() => WEIGHT[key]), AMPLITUDE[key], NOISE[key]], Math.log)
+    Float64Array.from([...data.comparisons.map(() => WEIGHT[key]), AMPLITUDE[key], TREND[key], NOISE[key]], Math.log)
   const pairs = pairsOf(data)
   const { x } = minimise(theta => lossOf(data, pairs, hyperparametersOf(theta, dimensions)), each('start'), {
     box: { low: each('low'), high: each('high') },
@@ -49,63 +51,75 @@ function hyperparametersOf(theta: Vector, dimensions: number): Hyperparameters {
   return {
     weights: values.subarray(0, dimensions),
     amplitude: values[dimensions] as number,
-    noise: values[dimensions + 1] as number
+    trend: values[dimensions + 1] as number,
+    noise: values[dimensions + 2] as number
   }
 }
 
-/** Of each dimension, the squared differences of all pairs i > j, in the order of i, then j. */
-type Pairs = readonly Vector[]
+/** What no hyperparameter changes, of all pairs i > j in the order of i, then j. */
+interface Pairs {
+  /** Squared differences in each dimension. */
+  readonly squares: readonly Vector[]
+  readonly trends: Vector
+  /** The trend of each point with itself. */
+  readonly ownTrends: Vector
+}
 
 function pairsOf({ comparisons, points }: Data): Pairs {
-  return comparisons.map((comparison, d) => {
-    const squares = new Float64Array((points.length * (points.length - 1)) / 2)
+  const each = (value: (a: Vector, b: Vector) => number) => {
+    const values = new Float64Array((points.length * (points.length - 1)) / 2)
     let pair = 0
-    for (const [i, a] of points.entries()) {
-      for (let j = 0; j < i; j++) {
-        squares[pair++] = squaredDifference(comparison, a[d] as number, (points[j] as Vector)[d] as number)
-      }
-    }
-    return squares
-  })
+    for (const [i, a] of points.entries()) for (let j = 0; j < i; j++) values[pair++] = value(a, points[j] as Vector)
+    return values
+  }
+  return {
+    squares: comparisons.map((comparison, d) =>
+      each((a, b) => squaredDifference(comparison, a[d] as number, b[d] as number))
+    ),
+    trends: each((a, b) => trend(comparisons, a, b)),
+    ownTrends: Float64Array.from(points, point => trend(comparisons, point, point))
+  }
 }
 
 function lossOf(data: Data, pairs: Pairs, hyperparameters: Hyperparameters): Sloped {
-  const { weights, amplitude, noise } = hyperparameters
-  const size = data.points.length
-  const { values: correlations, slopes } = correlationsOf(pairs, weights, (size * (size - 1)) / 2)
-  const factor = cholesky(rowsOf(correlations, amplitude, noise, size))
-  if (!factor) return { value: Number.POSITIVE_INFINITY, gradient: new Float64Array(weights.length + 2) }
+  const { weights, amplitude, trend: trendSize, noise } = hyperparameters
+  const gradient = new Float64Array(weights.length + 3)
+  const { values: correlations, slopes } = correlationsOf(pairs, weights)
+  const factor = cholesky(rowsOf(correlations, pairs, hyperparameters))
+  if (!factor) return { value: Number.POSITIVE_INFINITY, gradient }
   const alpha = solve(factor, data.values)
   const precision = inverse(factor)
-  let value = 0.5 * (dot(data.values, alpha) + size * LOG_TWO_PI)
+  let value = 0.5 * (dot(data.values, alpha) + data.points.length * LOG_TWO_PI)
   for (const [i, row] of factor.entries()) value += Math.log(row[i] as number)
 
-  const gradient = new Float64Array(weights.length + 2)
   // dL/dK = (K⁻¹ - α αᵀ) / 2; each pair stands in both triangles.
-  let byAmplitude = 0
-  let byNoise = 0
+  let [byAmplitude, byTrend, byNoise] = [0, 0, 0]
   let pair = 0
   for (const [i, row] of precision.entries()) {
     const alphaI = alpha[i] as number
     for (let j = 0; j < i; j++, pair++) {
       const byK = (row[j] as number) - alphaI * (alpha[j] as number)
       byAmplitude += byK * (correlations[pair] as number)
+      byTrend += byK * (pairs.trends[pair] as number)
       slopes[pair] = (slopes[pair] as number) * byK * amplitude
     }
-    byNoise += 0.5 * ((row[i] as number) - alphaI * alphaI)
+    const byOwn = 0.5 * ((row[i] as number) - alphaI * alphaI)
+    byTrend += byOwn * (pairs.ownTrends[i] as number)
+    byNoise += byOwn
   }
-  for (const [d, squares] of pairs.entries()) gradient[d] = (weights[d] as number) * dot(slopes, squares)
+  for (const [d, squares] of pairs.squares.entries()) gradient[d] = (weights[d] as number) * dot(slopes, squares)
   gradient[weights.length] = amplitude * (byAmplitude + byNoise)
-  gradient[weights.length + 1] = noise * byNoise
+  gradient[weights.length + 1] = trendSize * byTrend
+  gradient[weights.length + 2] = noise * byNoise
   return { value: value + addPrior(hyperparameters, gradient), gradient }
 }
 
-function correlationsOf(pairs: Pairs, weights: Vector, count: number): { values: Vector; slopes: Vector } {
-  const values = new Float64Array(count)
-  const slopes = new Float64Array(count)
-  for (let pair = 0; pair < count; pair++) {
+function correlationsOf({ squares, trends }: Pairs, weights: Vector): { values: Vector; slopes: Vector } {
+  const values = new Float64Array(trends.length)
+  const slopes = new Float64Array(trends.length)
+  for (let pair = 0; pair < trends.length; pair++) {
     let squared = 0
-    for (let d = 0; d < weights.length; d++) squared += (weights[d] as number) * ((pairs[d] as Vector)[pair] as number)
+    for (const [d, apart] of squares.entries()) squared += (weights[d] as number) * (apart[pair] as number)
     const at = matern(squared)
     values[pair] = at.value
     slopes[pair] = at.slope
@@ -113,12 +127,18 @@ function correlationsOf(pairs: Pairs, weights: Vector, count: number): { values:
   return { values, slopes }
 }
 
-function rowsOf(correlations: Vector, amplitude: number, noise: number, size: number): Rows {
+function rowsOf(
+  correlations: Vector,
+  { trends, ownTrends }: Pairs,
+  { amplitude, trend: size, noise }: Hyperparameters
+): Rows {
   let pair = 0
-  return Array.from({ length: size }, (_, i) => {
+  return Array.from(ownTrends, (own, i) => {
     const row = new Float64Array(i + 1)
-    for (let j = 0; j < i; j++) row[j] = amplitude * (correlations[pair++] as number)
-    row[i] = amplitude + noise
+    for (let j = 0; j < i; j++, pair++) {
+      row[j] = amplitude * (correlations[pair] as number) + size * (trends[pair] as number)
+    }
+    row[i] = amplitude + size * own + noise
     return row
   })
 }
@@ -127,16 +147,18 @@ function rowsOf(correlations: Vector, amplitude: number, noise: number, size: nu
  * Adds the slopes of the priors; returns the sum of their negative logarithms.
  *
  * Weights: exp(-0.1 (w + 1/w)), so that neither 0 nor infinity is believed without need. Amplitude: gamma(2, 1). Noise:
- * gamma(1.1, 30). Source: Optuna's `GPSampler` (optuna/_gp/prior.py).
+ * gamma(1.1, 30). Source: Optuna's `GPSampler` (optuna/_gp/prior.py). Trend: gamma(2, 2), on average as large as the
+ * amplitude at its likeliest.
  */
-function addPrior({ weights, amplitude, noise }: Hyperparameters, gradient: Vector): number {
-  let value = amplitude - Math.log(amplitude) + 30 * noise - 0.1 * Math.log(noise)
+function addPrior({ weights, amplitude, trend: size, noise }: Hyperparameters, gradient: Vector): number {
+  let value = amplitude - Math.log(amplitude) + 2 * size - Math.log(size) + 30 * noise - 0.1 * Math.log(noise)
   for (const [d, weight] of weights.entries()) {
     value += 0.1 * (weight + 1 / weight)
     gradient[d] = (gradient[d] as number) + 0.1 * (weight - 1 / weight)
   }
   const at = weights.length
   gradient[at] = (gradient[at] as number) + amplitude - 1
-  gradient[at + 1] = (gradient[at + 1] as number) + 30 * noise - 0.1
+  gradient[at + 1] = (gradient[at + 1] as number) + 2 * size - 1
+  gradient[at + 2] = (gradient[at + 2] as number) + 30 * noise - 0.1
   return value
 }

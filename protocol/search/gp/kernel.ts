@@ -1,12 +1,13 @@
 /**
  * Kernel: how alike two configurations are expected to do.
  *
- * Owns Matérn 5/2 with one weight for each dimension.
+ * Owns Matérn 5/2 with one weight for each dimension, beside a trend.
  * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: with any weights ≥ 0 the matrix of any points is positive semi-definite, since a point is a place in a
  * Euclidean space: a category is a corner of a simplex.
  */
 import type { Rows, Vector } from './linear.js'
+import { trend } from './trend.js'
 
 /** What a kernel does with a coordinate: takes differences, or asks whether two are equal. */
 export type Comparison = 'difference' | 'equality'
@@ -15,6 +16,8 @@ export type Comparison = 'difference' | 'equality'
 export interface Hyperparameters {
   readonly weights: Vector
   readonly amplitude: number
+  /** Size of the trend, beside the amplitude. */
+  readonly trend: number
   /** Variance of the noise. */
   readonly noise: number
 }
@@ -51,15 +54,16 @@ export function matern(squared: number): { value: number; slope: number } {
 /** Returns the lower triangle of the covariance of noisy losses at some points. */
 export function covariance(
   comparisons: readonly Comparison[],
-  { weights, amplitude, noise }: Hyperparameters,
+  { weights, amplitude, trend: size, noise }: Hyperparameters,
   points: readonly Vector[]
 ): Rows {
   return points.map((a, i) => {
     const row = new Float64Array(i + 1)
     for (let j = 0; j < i; j++) {
-      row[j] = amplitude * matern(squaredDistance(comparisons, weights, a, points[j] as Vector)).value
+      const b = points[j] as Vector
+      row[j] = amplitude * matern(squaredDistance(comparisons, weights, a, b)).value + size * trend(comparisons, a, b)
     }
-    row[i] = amplitude + noise
+    row[i] = amplitude + size * trend(comparisons, a, a) + noise
     return row
   })
 }

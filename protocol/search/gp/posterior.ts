@@ -8,6 +8,7 @@ import { invariant } from '../../invariant.js'
 import type { Data } from './fit.js'
 import { type Comparison, covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
 import { addScaled, cholesky, dot, inverseOfLower, solveLower, solveUpper, type Vector } from './linear.js'
+import { trend, trendSlopes } from './trend.js'
 
 /** What is expected at a point. */
 export interface Prediction {
@@ -45,7 +46,7 @@ export function posteriorOf(
   hyperparameters: Hyperparameters,
   running: readonly Vector[] = []
 ): Posterior {
-  const { weights, amplitude } = hyperparameters
+  const { weights, amplitude, trend: size } = hyperparameters
   const points = [...seen, ...running]
   const factor = cholesky(covariance(comparisons, hyperparameters, points))
   invariant(factor !== undefined, 'noise keeps a covariance positive definite')
@@ -60,24 +61,36 @@ export function posteriorOf(
       const squares = new Float64Array(points.length)
       const k = new Float64Array(points.length)
       for (let i = 0; i < points.length; i++) {
-        squares[i] = squaredDistance(comparisons, weights, point, points[i] as Vector)
-        k[i] = amplitude * matern(squares[i] as number).value
+        const other = points[i] as Vector
+        squares[i] = squaredDistance(comparisons, weights, point, other)
+        k[i] = amplitude * matern(squares[i] as number).value + size * trend(comparisons, point, other)
       }
       const white = new Float64Array(k.length)
       for (let i = 0; i < k.length; i++) white[i] = dot(whitening[i] as Vector, k, i + 1)
+      const before = amplitude + size * trend(comparisons, point, point)
       return {
         mean: dot(alpha, k),
-        variance: Math.max(VARIANCE_MIN * amplitude, amplitude - dot(white, white)),
+        variance: Math.max(VARIANCE_MIN * amplitude, before - dot(white, white)),
         slopes() {
           // K⁻¹ k = L⁻ᵀ L⁻¹ k
           const v = new Float64Array(k.length)
           for (const [i, row] of whitening.entries()) addScaled(v, white[i] as number, row, i + 1)
           const bySquared = squares.map(squared => amplitude * matern(squared).slope)
-          const along = (factors: Vector) => slopesAlong({ comparisons, weights, points, point, factors })
-          return {
-            mean: along(bySquared.map((slope, i) => slope * (alpha[i] as number))),
-            variance: along(bySquared.map((slope, i) => -2 * slope * (v[i] as number)))
+          const along = (bySquared: Vector, byTrend: Vector) => {
+            const sum = slopesAlong({ comparisons, weights, points, point, factors: bySquared })
+            addScaled(sum, size, trendSlopes(comparisons, point, points, byTrend))
+            return sum
           }
+          const mean = along(
+            bySquared.map((slope, i) => slope * (alpha[i] as number)),
+            alpha
+          )
+          const variance = along(
+            bySquared.map((slope, i) => -2 * slope * (v[i] as number)),
+            v.map(each => -2 * each)
+          )
+          addScaled(variance, 2 * size, trendSlopes(comparisons, point, [point], Float64Array.of(1)))
+          return { mean, variance }
         }
       }
     }
