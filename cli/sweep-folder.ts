@@ -23,8 +23,8 @@ export async function readSweepFile(file: string): Promise<string> {
     if ((await stat(path)).size > LIMITS.sweepFileBytes) throw new Error('it is too large to be a sweep file')
     return await readFile(path, 'utf8')
   } catch (cause) {
-    if (codeOf(cause) === 'EISDIR') throw folderGiven(file, await filesIn(path, isYaml), cause)
-    const near = await filesIn(dirname(path), isYaml)
+    if (codeOf(cause) === 'EISDIR') throw folderGiven(file, await yamlFilesIn(path), cause)
+    const near = await yamlFilesIn(dirname(path))
     const why = codeOf(cause) === 'ENOENT' ? 'there is none' : String(cause instanceof Error ? cause.message : cause)
     throw new PoolError('SWEEP_INVALID', `The sweep file ${path} cannot be read: ${why}.`, {
       hint: near.length > 0 ? `In that folder: ${listed(near)}.` : 'An example is in docs/examples of this package.',
@@ -58,6 +58,11 @@ export async function findProgram({ program }: SweepSpec, folder: string): Promi
       hint: near.length > 0 ? `There is: ${listed(near)}.` : 'Put the program beside the sweep file.'
     }
   )
+}
+
+/** Returns the names of a folder's files that may be sweep files; none where it cannot be read. */
+export function yamlFilesIn(folder: string): Promise<string[]> {
+  return filesIn(folder, isYaml)
 }
 
 async function filesIn(folder: string, isShown: (name: string) => boolean): Promise<string[]> {

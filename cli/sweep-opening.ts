@@ -1,11 +1,11 @@
 /**
  * A sweep file as the commands take it that need its folder: checked, with its program beside it.
  */
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { SweepSpec } from '#protocol'
 import type { Cli } from './cli.js'
-import { readSweepText } from './sweep-file.js'
-import { findProgram, readSweepFile } from './sweep-folder.js'
+import { isSweepText, readSweepText } from './sweep-file.js'
+import { findProgram, readSweepFile, yamlFilesIn } from './sweep-folder.js'
 import { describeIssue, type SweepIssue } from './sweep-issues.js'
 
 export interface OpenSweepFile {
@@ -13,6 +13,8 @@ export interface OpenSweepFile {
   readonly warnings: readonly SweepIssue[]
   /** Where the files are that travel with it. */
   readonly folder: string
+  /** Names of the sweep files there, this one included: what describes a sweep is no code. */
+  readonly sweepFiles: readonly string[]
 }
 
 /** Reads a sweep file and tells its warnings. Errors: `SWEEP_INVALID` with every problem, or when files are missing. */
@@ -23,5 +25,15 @@ export async function openSweepFile(cli: Cli, file: string): Promise<OpenSweepFi
   const { spec, warnings, source } = readSweepText(await readSweepFile(file), path)
   for (const warning of warnings) cli.say(`warning: ${describeIssue(warning, file, source)}`)
   await findProgram(spec, folder)
-  return { spec, warnings, folder }
+  return { spec, warnings, folder, sweepFiles: [basename(path), ...(await otherSweepFiles(path))] }
+}
+
+async function otherSweepFiles(path: string): Promise<string[]> {
+  const folder = dirname(path)
+  const names = (await yamlFilesIn(folder)).filter(name => name !== basename(path))
+  const isSweep = async (name: string) => {
+    const text = await readSweepFile(join(folder, name)).catch(() => '')
+    return isSweepText(text, name) ? [name] : []
+  }
+  return (await Promise.all(names.map(isSweep))).flat()
 }

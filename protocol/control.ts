@@ -25,6 +25,12 @@ const trial = z.number().int().min(0)
 export const PAUSE_HOW = ['finish', 'stop', 'now'] as const
 export type PauseHow = (typeof PAUSE_HOW)[number]
 
+/** The folder of a sweep file, and the names of the sweep files in it. */
+const code = {
+  folder: z.string().max(LIMITS.pathBytes * 4),
+  sweepFiles: z.array(z.string().max(LIMITS.pathBytes)).max(LIMITS.bundleFiles).readonly().optional()
+}
+
 export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('status') }),
   z.object({ method: z.literal('found'), pool: name }),
@@ -34,12 +40,12 @@ export const requestSchema = z.discriminatedUnion('method', [
   z.object({ method: z.literal('machines') }),
   z.object({ method: z.literal('sweeps') }),
   z.object({ method: z.literal('sweep'), sweep }),
-  z.object({ method: z.literal('submit'), spec: recordedSpecSchema, folder: z.string().max(LIMITS.pathBytes * 4) }),
+  z.object({ method: z.literal('submit'), spec: recordedSpecSchema, ...code }),
   /** What a sweep would need, that is not submitted; the two numbers are what only whoever asks knows. */
   z.object({
     method: z.literal('simulate'),
     spec: recordedSpecSchema,
-    folder: z.string().max(LIMITS.pathBytes * 4),
+    ...code,
     trialSeconds: z.number().finite().gt(0).optional(),
     watts: z.number().finite().gt(0).optional()
   }),

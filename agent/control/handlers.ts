@@ -43,6 +43,7 @@ import {
 import type { Agent } from '../agent.js'
 import { attemptId, isApproved, pausedReason } from '../local.js'
 import { isLookedAt, unmet } from '../requirements.js'
+import type { SweepFiles } from '../store/bundle-folder.js'
 import { type DoctorLog, doctor } from './doctor.js'
 import { type BulkSource, fetchLastOutput, fullTrial } from './full-trial.js'
 import { deviceNamed, pausesView } from './pauses-view.js'
@@ -53,8 +54,8 @@ export interface Work {
   readonly log: DoctorLog
   readonly mesh: { connected(): readonly string[]; isOnline(): boolean }
   readonly bundles: {
-    pack(folder: string): Promise<Bundle>
-    digestOf(folder: string): string
+    pack(folder: string, sweepFiles: SweepFiles): Promise<Bundle>
+    digestOf(folder: string, sweepFiles: SweepFiles): string
     list(bundle: Bundle): Promise<Manifest>
   }
   readonly bulk: BulkSource['bulk']
@@ -110,9 +111,10 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     sweeps: async () => localSweeps(host, workOf(host)),
     sweep: async request => localSweep(host, workOf(host), request.sweep),
     submit: request => submit(host, workOf(host), request),
-    async simulate({ spec, folder, trialSeconds, watts }) {
+    async simulate({ spec, folder, sweepFiles = [], trialSeconds, watts }) {
       const work = workOf(host)
-      const bundle = { digest: work.bundles.digestOf(folder), drive: '', bytes: 0, files: 0 }
+      const digest = work.bundles.digestOf(folder, { names: sweepFiles, command: spec.command })
+      const bundle = { digest, drive: '', bytes: 0, files: 0 }
       const { local } = work.agent
       const missing = isLookedAt(local, spec) ? unmet(local, spec) : undefined
       const told = { trialSeconds, watts, unmet: missing }
@@ -316,13 +318,14 @@ async function submit(
   work: Work,
   request: Extract<ControlRequest, { method: 'submit' }>
 ): Promise<LocalSweepView> {
-  const bundle = await work.bundles.pack(request.folder)
+  const { spec, folder, sweepFiles = [] } = request
+  const bundle = await work.bundles.pack(folder, { names: sweepFiles, command: spec.command })
   const nonce = randomBytes(16).toString('hex')
-  const sweep = sweepIdOf({ spec: request.spec, bundle, nonce }, host.names.member)
-  const draft: Draft = { kind: 'sweep-submitted', sweep, nonce, spec: request.spec, bundle }
+  const sweep = sweepIdOf({ spec, bundle, nonce }, host.names.member)
+  const draft: Draft = { kind: 'sweep-submitted', sweep, nonce, spec, bundle }
   // A sweep that does not fit a record is told to its author now; the log itself could only drop it.
   encodeBlock(stamped([draft], work.log.pool(), host.wall()))
-  work.agent.approve({ spec: request.spec, bundle })
+  work.agent.approve({ spec, bundle })
   await work.record([draft])
   return localSweep(host, work, sweep)
 }

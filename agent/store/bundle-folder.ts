@@ -99,6 +99,33 @@ export function readFolder(folder: string, kind: FolderKind): FolderRead {
   return { files, contents }
 }
 
+/** Files whose mention of another does not mean that the program reads it. */
+const DOCUMENT = /\.(?:md|rst|txt)$/i
+
+/** The sweep files of a folder by their names, and the command of the sweep that one of them describes. */
+export interface SweepFiles {
+  readonly names: readonly string[]
+  readonly command: readonly string[]
+}
+
+export const NO_SWEEP_FILES: SweepFiles = { names: [], command: [] }
+
+/**
+ * Returns what was read of a folder without its sweep files: a sweep is in the log, and its code stays the same code,
+ * approved and known, when a range changes.
+ *
+ * One that the command or another file names is kept, as the program may read it; so are all where nothing else is.
+ */
+export function withoutSweepFiles({ files, contents }: FolderRead, { names, command }: SweepFiles): FolderRead {
+  const others = files.filter(({ path }) => !names.includes(path))
+  const texts = others.flatMap(({ path, digest }) => (DOCUMENT.test(path) ? [] : (contents.get(digest) ?? [])))
+  const isRead = (name: string) =>
+    command.some(each => each.includes(name)) || texts.some(text => b4a.includes(text, name))
+  const kept = others.length === 0 ? files : files.filter(each => others.includes(each) || isRead(each.path))
+  const digests = new Set(kept.map(({ digest }) => digest))
+  return { files: kept, contents: new Map([...contents].filter(([digest]) => digests.has(digest))) }
+}
+
 interface Found {
   readonly path: string
   readonly bytes: number

@@ -12,7 +12,14 @@ import b4a from 'b4a'
 import Hyperdrive from 'hyperdrive'
 import { type Bundle, type BundleFile, decodeManifest, digestOf, type Manifest, PoolError } from '#protocol'
 import type { BundleState } from '../local.js'
-import { digestOfFolder, putFolder, readFolder } from './bundle-folder.js'
+import {
+  digestOfFolder,
+  NO_SWEEP_FILES,
+  putFolder,
+  readFolder,
+  type SweepFiles,
+  withoutSweepFiles
+} from './bundle-folder.js'
 import { diskError, diskFaultOf } from './disk-fault.js'
 import { makeFolder, syncFolder } from './files.js'
 import { bytesOf, freshName, hexOf, type Store } from './store.js'
@@ -207,14 +214,14 @@ export function openBundles(options: BundlesOptions) {
     },
 
     /**
-     * Packs a folder into this machine's drive. It is on disk when this ends: a record that names it may reach others
-     * at once, and they would wait for ever for what a power cut took back.
+     * Packs a folder without its sweep files into this machine's drive. It is on disk when this ends: a record that
+     * names it may reach others at once, and they would wait for ever for what a power cut took back.
      *
      * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large;
      *         `DISK_FULL` when this machine has no room for it.
      */
-    async pack(folder: string): Promise<Bundle> {
-      const read = readFolder(folder, 'code')
+    async pack(folder: string, sweepFiles = NO_SWEEP_FILES): Promise<Bundle> {
+      const read = withoutSweepFiles(readFolder(folder, 'code'), sweepFiles)
       try {
         own ??= makeDrive()
         const bundle = await putFolder(await own, read)
@@ -229,7 +236,8 @@ export function openBundles(options: BundlesOptions) {
     },
 
     /** Returns the digest of what `pack` would make of a folder, and stores nothing. Errors: `BUNDLE_INVALID`. */
-    digestOf: (folder: string): string => digestOfFolder(readFolder(folder, 'code')),
+    digestOf: (folder: string, sweepFiles: SweepFiles): string =>
+      digestOfFolder(withoutSweepFiles(readFolder(folder, 'code'), sweepFiles)),
 
     async close(): Promise<void> {
       isClosed = true

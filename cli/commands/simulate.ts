@@ -13,13 +13,13 @@ export interface SimulateFlags extends CommonFlags {
 }
 
 export async function simulate(this: Cli, flags: SimulateFlags, file: string): Promise<void> {
-  const { spec, folder } = await openSweepFile(this, file)
+  const { spec, folder, sweepFiles } = await openSweepFile(this, file)
   const { trialTime, watts } = flags
   const told = {
     ...(trialTime === undefined ? {} : { trialSeconds: trialTime / 1000 }),
     ...(watts === undefined ? {} : { watts })
   }
-  const view = await withAgent(this, flags, ask => ask({ method: 'simulate', spec, folder, ...told }))
+  const view = await withAgent(this, flags, ask => ask({ method: 'simulate', spec, folder, sweepFiles, ...told }))
   present(this, flags, view, drawForecast)
   if (flags.json) return
   if (!runsSomewhere(view)) return this.next(`hypersweep check ${file}`, 'see what it asks for')

@@ -18,14 +18,14 @@ export interface SubmitFlags extends CommonFlags {
 }
 
 export async function submit(this: Cli, flags: SubmitFlags, file: string): Promise<void> {
-  const { spec, warnings, folder } = await openSweepFile(this, file)
+  const { spec, warnings, folder, sweepFiles } = await openSweepFile(this, file)
   if (flags.dryRun) {
     present(this, flags, { ...sweepCheckOf(spec, warnings), folder, spec }, drawDryRun)
     if (!flags.json) this.next(`hypersweep submit ${file}`, 'start it')
     return
   }
   await withAgent(this, flags, async ask => {
-    const view = await ask({ method: 'submit', spec, folder })
+    const view = await ask({ method: 'submit', spec, folder, sweepFiles })
     present(this, flags, view, drawSubmitted)
     if (flags.watch) return await watchSweep(this, { ...flags, untilDone: true }, ask, view.sweep)
     if (!flags.json) this.next(`hypersweep watch ${shortId(view.sweep)}`, 'see it run')

@@ -128,14 +128,16 @@ parameters:
   lr: {min: 0.1, max: 1.0}
 `
 
-t.test('submit: sends the checked sweep and the folder that travels', async t => {
+t.test('submit: sends the checked sweep, the folder that travels, and which files of it describe sweeps', async t => {
   const agent = await fakeAgent(t, { submit: sweepOf() })
-  const folder = t.testdir({ 'sweep.yaml': SWEEP_FILE, 'train.py': '' })
+  const others = { 'next.yml': SWEEP_FILE, 'model.yaml': 'parameters: {width: 8}', 'broken.yaml': '{', 'train.py': '' }
+  const folder = t.testdir({ 'sweep.yaml': SWEEP_FILE, ...others })
   const { status, stdout, stderr } = await runCommand(['submit', join(folder, 'sweep.yaml')], agent)
   t.match(stdout, /^Submitted digits \(3f2a9c1b\): 24 trials, random, minimize val_loss; 5 files, digest c0ffee00\.\n$/)
   t.match(stderr, 'next: hypersweep watch 3f2a9c1b')
   t.equal(status, EXIT.done)
-  t.match(agent.asked, [{ method: 'submit', folder, spec: { program: 'train.py', runCap: 4 } }])
+  const sweepFiles = ['sweep.yaml', 'next.yml']
+  t.match(agent.asked, [{ method: 'submit', folder, sweepFiles, spec: { program: 'train.py', runCap: 4 } }])
 })
 
 t.test('submit: a missing program, a missing file and a wrong file are told before the agent is asked', async t => {
