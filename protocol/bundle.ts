@@ -23,6 +23,12 @@ export type BundleFile = Readonly<z.infer<typeof fileSchema>>
 /** The files of a bundle, sorted by path. */
 export type Manifest = readonly BundleFile[]
 
+/** The sweep files of a folder by their names, and the command of the sweep that one of them describes. */
+export interface SweepFiles {
+  readonly names: readonly string[]
+  readonly command: readonly string[]
+}
+
 /** Names that Windows gives to devices, with or without an extension; it reads over spaces before that. */
 const DEVICE_NAMES = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)/i
 /** Control characters, and characters that turn the reading direction: a path must be what it looks like. */

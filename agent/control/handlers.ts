@@ -30,6 +30,7 @@ import {
   rankedTrials,
   type StatusView,
   type Sweep,
+  type SweepFiles,
   searchOf,
   stamped,
   sweepIdOf,
@@ -43,7 +44,6 @@ import {
 import type { Agent } from '../agent.js'
 import { attemptId, isApproved, pausedReason } from '../local.js'
 import { isLookedAt, unmet } from '../requirements.js'
-import type { SweepFiles } from '../store/bundle-folder.js'
 import { type DoctorLog, doctor } from './doctor.js'
 import { type BulkSource, fetchLastOutput, fullTrial } from './full-trial.js'
 import { deviceNamed, pausesView } from './pauses-view.js'

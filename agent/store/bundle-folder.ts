@@ -16,7 +16,8 @@ import {
   encodeManifest,
   LIMITS,
   type Manifest,
-  PoolError
+  PoolError,
+  type SweepFiles
 } from '#protocol'
 import { hexOf } from './store.js'
 
@@ -101,14 +102,6 @@ export function readFolder(folder: string, kind: FolderKind): FolderRead {
 
 /** Files whose mention of another does not mean that the program reads it. */
 const DOCUMENT = /\.(?:md|rst|txt)$/i
-
-/** The sweep files of a folder by their names, and the command of the sweep that one of them describes. */
-export interface SweepFiles {
-  readonly names: readonly string[]
-  readonly command: readonly string[]
-}
-
-export const NO_SWEEP_FILES: SweepFiles = { names: [], command: [] }
 
 /**
  * Returns what was read of a folder without its sweep files: a sweep is in the log, and its code stays the same code,

@@ -10,16 +10,17 @@ import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import b4a from 'b4a'
 import Hyperdrive from 'hyperdrive'
-import { type Bundle, type BundleFile, decodeManifest, digestOf, type Manifest, PoolError } from '#protocol'
-import type { BundleState } from '../local.js'
 import {
-  digestOfFolder,
-  NO_SWEEP_FILES,
-  putFolder,
-  readFolder,
-  type SweepFiles,
-  withoutSweepFiles
-} from './bundle-folder.js'
+  type Bundle,
+  type BundleFile,
+  decodeManifest,
+  digestOf,
+  type Manifest,
+  PoolError,
+  type SweepFiles
+} from '#protocol'
+import type { BundleState } from '../local.js'
+import { digestOfFolder, putFolder, readFolder, withoutSweepFiles } from './bundle-folder.js'
 import { diskError, diskFaultOf } from './disk-fault.js'
 import { makeFolder, syncFolder } from './files.js'
 import { bytesOf, freshName, hexOf, type Store } from './store.js'
@@ -27,6 +28,7 @@ import { bytesOf, freshName, hexOf, type Store } from './store.js'
 /** How long a person who asks what is in a bundle waits for its list, in ms. */
 const LIST_MS = 5000
 /** How often a drive that has not arrived yet is asked again, in ms. */
+const NO_SWEEP_FILES: SweepFiles = { names: [], command: [] }
 const RETRY_MS = 1000
 /** How long a checkpoint stays in the store once it is unpacked, in ms. */
 const SEEN_MS = 2000
@@ -220,7 +222,7 @@ export function openBundles(options: BundlesOptions) {
      * Errors: `BUNDLE_INVALID` with every problem at once, when one is a link, has an odd name, or all are too large;
      *         `DISK_FULL` when this machine has no room for it.
      */
-    async pack(folder: string, sweepFiles = NO_SWEEP_FILES): Promise<Bundle> {
+    async pack(folder: string, sweepFiles: SweepFiles = NO_SWEEP_FILES): Promise<Bundle> {
       const read = withoutSweepFiles(readFolder(folder, 'code'), sweepFiles)
       try {
         own ??= makeDrive()

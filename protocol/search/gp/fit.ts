@@ -5,9 +5,10 @@
  * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: a function of the points and values alone, so that nothing must be kept between two proposals.
  */
-import { type Comparison, type Hyperparameters, matern, squaredDifference } from './kernel.js'
+import { type Hyperparameters, matern, squaredDifference } from './kernel.js'
 import { cholesky, dot, inverse, type Rows, solve, type Vector } from './linear.js'
 import { minimise, type Sloped } from './minimise.js'
+import type { Comparison } from './point.js'
 import { trend } from './trend.js'
 
 /** Points and what was measured there: standardised, one value for each point. */

@@ -7,10 +7,8 @@
  * Euclidean space: a category is a corner of a simplex.
  */
 import type { Rows, Vector } from './linear.js'
+import type { Comparison } from './point.js'
 import { trend } from './trend.js'
-
-/** What a kernel does with a coordinate: takes differences, or asks whether two are equal. */
-export type Comparison = 'difference' | 'equality'
 
 /** Hyperparameters: weights are inverse squared length scales; a loss is standardised, so all are near 1. */
 export interface Hyperparameters {

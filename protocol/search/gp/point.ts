@@ -10,8 +10,10 @@
 import type { Parameters, ParameterValue } from '../../sweep-spec.js'
 import { asWritten } from '../axis.js'
 import type { CategoricalDimension, Dimension, Draw, NumericDimension, Space } from '../dimension.js'
-import type { Comparison } from './kernel.js'
 import type { Vector } from './linear.js'
+
+/** What a kernel does with a coordinate: takes differences, or asks whether two are equal. */
+export type Comparison = 'difference' | 'equality'
 
 /** One dimension's way from values to coordinates and back. */
 export interface PointAxis {

@@ -6,8 +6,9 @@
  */
 import { invariant } from '../../invariant.js'
 import type { Data } from './fit.js'
-import { type Comparison, covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
+import { covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
 import { addScaled, cholesky, dot, inverseOfLower, solveLower, solveUpper, type Vector } from './linear.js'
+import type { Comparison } from './point.js'
 import { trend, trendSlopes } from './trend.js'
 
 /** What is expected at a point. */

@@ -9,8 +9,8 @@
  * Invariant: the matrix of any points is positive semi-definite, since each term is a product of a feature with itself.
  * Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2.7, with a prior of finite width.
  */
-import type { Comparison } from './kernel.js'
 import type { Vector } from './linear.js'
+import type { Comparison } from './point.js'
 
 /** With numbers from -1 to 1, spread evenly: the features x and x² - 1/3 have variance 1, a product a third of it. */
 const LINEAR = 3
