@@ -124,7 +124,7 @@ t.test('slopes are those of finite differences: of the likelihood, the posterior
       const likelihood = negativeLogPosterior(data, hyperparameters).gradient
       const byTheta = slopesBy(x => negativeLogPosterior(data, at(x)).value, theta)
 
-      const gain = expectedImprovement(posteriorOf(data, hyperparameters), -0.5)
+      const gain = expectedImprovement(posteriorOf(data, hyperparameters), -0.5, noise)
       const fits = chanceToFit(posteriorOf({ ...data, values: data.values.map(Math.sign) }, hyperparameters))
       const acquisition = both(gain, fits)
       const point = Float64Array.of(0.31, 0.72, 1)
@@ -148,6 +148,18 @@ t.test('a posterior goes through points without noise, and knows nothing far fro
   }
   const far = posterior.predict(Float64Array.of(100, 100, 0))
   t.ok(isClose(far.mean, 0, 1e-9) && isClose(far.variance, 1, 1e-9))
+})
+
+t.test('noise takes from a promise what one trial would not show of it, the more the more is known', async t => {
+  const data = randomData(4, 12)
+  const posterior = posteriorOf(data, { ...randomHyperparameters(4), noise: 1e-4 })
+  const [known, unknown] = [data.points[0] ?? Float64Array.of(0, 0, 0), Float64Array.of(0.98, 0.02, 2)]
+  const lost = (point: Vector, noise: number) =>
+    expectedImprovement(posterior, 0, 0)(point).value - expectedImprovement(posterior, 0, noise)(point).value
+  t.ok(isClose(lost(unknown, 1e-30), 0, 1e-9))
+  const { variance } = posterior.predict(unknown)
+  t.ok(isClose(lost(unknown, variance), -Math.log(1 - Math.SQRT1_2), 1e-9), 'noise as large as what is unknown')
+  t.ok(lost(known, 0.1) > lost(unknown, 0.1))
 })
 
 t.test('a trend goes on where nothing was tried: a bowl is seen from one of its sides', async t => {

@@ -26,6 +26,8 @@ const AMPLITUDE = { low: 1e-2, high: 1e2, start: 1 }
 const TREND = { low: 1e-4, high: 10, start: 0.5 }
 /** The lowest keeps the matrix well-conditioned: 2e8 at the worst for 200 points. */
 const NOISE = { low: 1e-6, high: 1, start: 1e-2 }
+/** The likeliest noise before anything is seen. */
+export const NOISE_BELIEVED = 0.1 / 30
 const LOG_TWO_PI = Math.log(2 * Math.PI)
 
 /** Returns the most probable hyperparameters; what is believed beforehand where there is no point. */

@@ -10,7 +10,7 @@ import type { Draw, Observation, Propose } from '../dimension.js'
 import { hasLoss } from '../order.js'
 import { streamFrom } from '../stream.js'
 import { type Acquisition, both, chanceToFit, expectedImprovement } from './acquisition.js'
-import { type Data, fit } from './fit.js'
+import { type Data, fit, NOISE_BELIEVED } from './fit.js'
 import type { Vector } from './linear.js'
 import { standardised } from './losses.js'
 import { maximise } from './maximise.js'
@@ -98,7 +98,9 @@ function improvementOn(
   // Not the lowest loss seen: that one was lucky, and would be hard to improve on. What a running trial may come to
   // counts as had: else its neighbourhood would promise what it will bring itself.
   const expected = [...leaders.map(({ point }) => point), ...pending].map(point => posterior.predict(point).mean)
-  return expectedImprovement(posterior, Math.min(...expected))
+  // Of noise that nothing speaks for yet nothing is taken. Where several trials run, they show together what one hides.
+  const noise = Math.max(0, hyperparameters.noise - NOISE_BELIEVED) / (1 + pending.length)
+  return expectedImprovement(posterior, Math.min(...expected), noise)
 }
 
 /** Returns the chance to fit; undefined while everything did. */
