@@ -71,6 +71,8 @@ t.test('a space of few points is had whole, each once, and then repeats itself',
 t.test('nothing seen, nothing to vary, nothing but failures, values from elsewhere: there is a proposal', async t => {
   const propose = createGaussianProcess()
   t.same(propose([], [], drawsOf(1)), {})
+  const constant = Array.from({ length: 12 }, (_, i): Observation => ({ parameters: {}, state: 'complete', loss: i }))
+  t.same(propose([], constant, drawsOf(1)), {})
   const failed = (state: Observation['state'], count: number) =>
     swept(propose, MIXED, parameters => ({ parameters, state }), { trials: count, seed: 4 })
   for (const state of ['diverged', 'infeasible', 'running', 'stopped'] as const) {

@@ -9,7 +9,7 @@ import { type Hyperparameters, matern, squaredDifference } from './kernel.js'
 import { cholesky, dot, inverse, type Rows, solve, type Vector } from './linear.js'
 import { minimise, type Sloped } from './minimise.js'
 import type { Comparison } from './point.js'
-import { trend } from './trend.js'
+import { type TrendPoint, trend, trendPoint } from './trend.js'
 
 /** Points and what was measured there: standardised, one value for each point. */
 export interface Data {
@@ -69,18 +69,18 @@ interface Pairs {
 }
 
 function pairsOf({ comparisons, points }: Data): Pairs {
-  const each = (value: (a: Vector, b: Vector) => number) => {
+  const trends = points.map(point => trendPoint(comparisons, point))
+  const each = (value: (i: number, j: number) => number) => {
     const values = new Float64Array((points.length * (points.length - 1)) / 2)
     let pair = 0
-    for (const [i, a] of points.entries()) for (let j = 0; j < i; j++) values[pair++] = value(a, points[j] as Vector)
+    for (let i = 0; i < points.length; i++) for (let j = 0; j < i; j++) values[pair++] = value(i, j)
     return values
   }
+  const at = (i: number, d: number) => points[i]?.[d] as number
   return {
-    squares: comparisons.map((comparison, d) =>
-      each((a, b) => squaredDifference(comparison, a[d] as number, b[d] as number))
-    ),
-    trends: each((a, b) => trend(comparisons, a, b)),
-    ownTrends: Float64Array.from(points, point => trend(comparisons, point, point))
+    squares: comparisons.map((comparison, d) => each((i, j) => squaredDifference(comparison, at(i, d), at(j, d)))),
+    trends: each((i, j) => trend(trends[i] as TrendPoint, trends[j] as TrendPoint)),
+    ownTrends: Float64Array.from(trends, point => trend(point, point))
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import type { Rows, Vector } from './linear.js'
 import type { Comparison } from './point.js'
-import { trend } from './trend.js'
+import { type TrendPoint, trend, trendPoint } from './trend.js'
 
 /** Hyperparameters: weights are inverse squared length scales; a loss is standardised, so all are near 1. */
 export interface Hyperparameters {
@@ -55,13 +55,15 @@ export function covariance(
   { weights, amplitude, trend: size, noise }: Hyperparameters,
   points: readonly Vector[]
 ): Rows {
+  const trends = points.map(point => trendPoint(comparisons, point))
   return points.map((a, i) => {
+    const own = trends[i] as TrendPoint
     const row = new Float64Array(i + 1)
     for (let j = 0; j < i; j++) {
-      const b = points[j] as Vector
-      row[j] = amplitude * matern(squaredDistance(comparisons, weights, a, b)).value + size * trend(comparisons, a, b)
+      const near = matern(squaredDistance(comparisons, weights, a, points[j] as Vector)).value
+      row[j] = amplitude * near + size * trend(own, trends[j] as TrendPoint)
     }
-    row[i] = amplitude + size * trend(comparisons, a, a) + noise
+    row[i] = amplitude + size * trend(own, own) + noise
     return row
   })
 }

@@ -9,7 +9,7 @@ import type { Data } from './fit.js'
 import { covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
 import { addScaled, cholesky, dot, inverseOfLower, solveLower, solveUpper, type Vector } from './linear.js'
 import type { Comparison } from './point.js'
-import { trend, trendSlopes } from './trend.js'
+import { type TrendPoint, trend, trendPoint, trendSlopes } from './trend.js'
 
 /** What is expected at a point. */
 export interface Prediction {
@@ -56,19 +56,20 @@ export function posteriorOf(
   surprises.set(solveLower(factor.slice(0, seen.length), values))
   const alpha = solveUpper(factor, surprises)
   const whitening = inverseOfLower(factor)
+  const trends = points.map(point => trendPoint(comparisons, point))
   return {
     predict(point) {
       // Asked thousands of times for each proposal: by index, as iterators cost more than what is computed.
       const squares = new Float64Array(points.length)
       const k = new Float64Array(points.length)
+      const own = trendPoint(comparisons, point)
       for (let i = 0; i < points.length; i++) {
-        const other = points[i] as Vector
-        squares[i] = squaredDistance(comparisons, weights, point, other)
-        k[i] = amplitude * matern(squares[i] as number).value + size * trend(comparisons, point, other)
+        squares[i] = squaredDistance(comparisons, weights, point, points[i] as Vector)
+        k[i] = amplitude * matern(squares[i] as number).value + size * trend(own, trends[i] as TrendPoint)
       }
       const white = new Float64Array(k.length)
       for (let i = 0; i < k.length; i++) white[i] = dot(whitening[i] as Vector, k, i + 1)
-      const before = amplitude + size * trend(comparisons, point, point)
+      const before = amplitude + size * trend(own, own)
       return {
         mean: dot(alpha, k),
         variance: Math.max(VARIANCE_MIN * amplitude, before - dot(white, white)),
@@ -79,7 +80,7 @@ export function posteriorOf(
           const bySquared = squares.map(squared => amplitude * matern(squared).slope)
           const along = (bySquared: Vector, byTrend: Vector) => {
             const sum = slopesAlong({ comparisons, weights, points, point, factors: bySquared })
-            addScaled(sum, size, trendSlopes(comparisons, point, points, byTrend))
+            addScaled(sum, size, trendSlopes(own, trends, byTrend))
             return sum
           }
           const mean = along(
@@ -90,7 +91,7 @@ export function posteriorOf(
             bySquared.map((slope, i) => -2 * slope * (v[i] as number)),
             v.map(each => -2 * each)
           )
-          addScaled(variance, 2 * size, trendSlopes(comparisons, point, [point], Float64Array.of(1)))
+          addScaled(variance, 2 * size, trendSlopes(own, [own], Float64Array.of(1)))
           return { mean, variance }
         }
       }

@@ -30,7 +30,7 @@ const STARTUP_LOSSES = 4
 /** A proposal's cost grows with the cube of the points: with more of them the best and the latest stand for all. */
 const POINTS_MAX = 300
 /** Up to so many points no effort is spared; a look at a candidate costs the square of them. */
-const FULL_EFFORT_POINTS = 100
+const FULL_EFFORT_POINTS = 90
 /** What a fit's cost grows with: it is repeated some 30 times. */
 const FIT_POINTS_MAX = 64
 /** The trial that is expected to be best is one of so many that looked best. */
