@@ -3,8 +3,8 @@
  *
  * Owns a polynomial of the second degree whose coefficients are unknown: bowls and slopes, the product of each two
  * numbers, and a step for each category. A kernel of distances must learn such a shape place by place; with 20 to 60
- * noisy trials in eight dimensions it never does. With the trend beside it, it leaves a seventh less regret on the
- * fine-tunes of `npm run bench -- search`.
+ * noisy trials in eight dimensions it never does. What that brings on the fine-tunes of `npm run bench -- search` is in
+ * docs/testing.md.
  * What it computes is recorded by the claimer, never recomputed for agreement.
  * Invariant: the matrix of any points is positive semi-definite, since each term is a product of a feature with itself.
  * Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2.7, with a prior of finite width.
