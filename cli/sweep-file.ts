@@ -49,11 +49,6 @@ export function readSweepText(text: string, fileName: string): ReadSweep {
   return { spec, warnings, source }
 }
 
-/** Tells whether a text describes a sweep that could be submitted. Errors: none, for any text. */
-export function isSweepText(text: string, fileName: string): boolean {
-  return text.length <= LIMITS.sweepFileBytes && examineSweepText(text, fileName).spec !== undefined
-}
-
 /** Returns the same, or the problems as data. Errors: `SWEEP_INVALID` for what is too large to be a sweep file. */
 export function examineSweepText(text: string, fileName: string): ExaminedSweep {
   const bytes = new TextEncoder().encode(text).length

@@ -4,7 +4,7 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import type { SweepSpec } from '#protocol'
 import type { Cli } from './cli.js'
-import { isSweepText, readSweepText } from './sweep-file.js'
+import { examineSweepText, readSweepText } from './sweep-file.js'
 import { findProgram, readSweepFile, yamlFilesIn } from './sweep-folder.js'
 import { describeIssue, type SweepIssue } from './sweep-issues.js'
 
@@ -30,10 +30,14 @@ export async function openSweepFile(cli: Cli, file: string): Promise<OpenSweepFi
 
 async function otherSweepFiles(path: string): Promise<string[]> {
   const folder = dirname(path)
-  const names = (await yamlFilesIn(folder)).filter(name => name !== basename(path))
   const isSweep = async (name: string) => {
-    const text = await readSweepFile(join(folder, name)).catch(() => '')
-    return isSweepText(text, name) ? [name] : []
+    try {
+      return examineSweepText(await readSweepFile(join(folder, name)), name).spec !== undefined
+    } catch {
+      return false // What cannot be read, or is too large, is no sweep file; whether it may travel is asked later.
+    }
   }
-  return (await Promise.all(names.map(isSweep))).flat()
+  const names = (await yamlFilesIn(folder)).filter(name => name !== basename(path))
+  const found = await Promise.all(names.map(async name => ((await isSweep(name)) ? [name] : [])))
+  return found.flat()
 }

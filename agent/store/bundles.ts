@@ -25,10 +25,11 @@ import { diskError, diskFaultOf } from './disk-fault.js'
 import { makeFolder, syncFolder } from './files.js'
 import { bytesOf, freshName, hexOf, type Store } from './store.js'
 
+/** Of a folder that has none. */
+const NO_SWEEP_FILES: SweepFiles = { names: [], command: [] }
 /** How long a person who asks what is in a bundle waits for its list, in ms. */
 const LIST_MS = 5000
 /** How often a drive that has not arrived yet is asked again, in ms. */
-const NO_SWEEP_FILES: SweepFiles = { names: [], command: [] }
 const RETRY_MS = 1000
 /** How long a checkpoint stays in the store once it is unpacked, in ms. */
 const SEEN_MS = 2000

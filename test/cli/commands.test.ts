@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { type ControlRequest, EXIT, PoolError } from '#protocol'
+import { type ControlRequest, EXIT, LIMITS, PoolError } from '#protocol'
 import { emptyHome, fakeAgent } from '../helpers/fake-agent.js'
 import { runCommand } from '../helpers/run-command.js'
 import { MACHINES, OVERVIEW, STATUS, sweepOf, trialOf } from '../helpers/views.js'
@@ -132,6 +132,8 @@ t.test('submit: sends the checked sweep, the folder that travels, and which file
   const agent = await fakeAgent(t, { submit: sweepOf() })
   const others = { 'next.yml': SWEEP_FILE, 'model.yaml': 'parameters: {width: 8}', 'broken.yaml': '{', 'train.py': '' }
   const folder = t.testdir({ 'sweep.yaml': SWEEP_FILE, ...others })
+  // No text: decoded it is larger than any sweep file may be.
+  writeFileSync(join(folder, 'weights.yaml'), Buffer.alloc(LIMITS.sweepFileBytes, 0xff))
   const { status, stdout, stderr } = await runCommand(['submit', join(folder, 'sweep.yaml')], agent)
   t.match(stdout, /^Submitted digits \(3f2a9c1b\): 24 trials, random, minimize val_loss; 5 files, digest c0ffee00\.\n$/)
   t.match(stderr, 'next: hypersweep watch 3f2a9c1b')
