@@ -9,7 +9,7 @@ const wall = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 
 /** The agent's core: pure, so that the simulator can run it. */
 const CORE =
-  '^agent/(agent|announcer|backup|beat|choice|conflict|dropper|early|local|owner|packing|pauses|pick|plan|ports|progress|reclaim|requirements|result|step)\\.ts$'
+  '^agent/(agent|announcer|backup|beat|choice|conflict|dropper|early|expirer|local|owner|packing|pauses|pick|plan|ports|progress|reclaim|requirements|result|step)\\.ts$'
 /** What every adapter may know besides its port: how this machine is configured, how to log, what time it is. */
 const FREE = '^agent/(config|logger|clock)\\.ts$'
 /** Where the program is entered: by a person, as the daemon, and as the child that talks to the driver. */

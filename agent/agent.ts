@@ -10,6 +10,7 @@ import { createAnnouncer } from './announcer.js'
 import { beatOf, isNews } from './beat.js'
 import { createDropper } from './dropper.js'
 import { noteReport } from './early.js'
+import { createExpirer } from './expirer.js'
 import {
   attemptId,
   type BundleState,
@@ -69,6 +70,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
   /** Ends of attempts that the disk had no room for yet. */
   const unsaved = new Map<string, { readonly charge: Charge; readonly draft: Draft }>()
   const dropResults = createDropper(ports, local)
+  const tellExpired = createExpirer(ports, local)
   const pauses = createPauses({ ...ports, local, stop, step })
   const announcer = createAnnouncer(ports, local, options)
 
@@ -79,6 +81,7 @@ export function createAgent(ports: Ports, options: AgentOptions) {
     noteTime(now)
     for (const { charge, draft } of [...unsaved.values()]) finish(charge, draft)
     dropResults(now)
+    tellExpired(now)
     noteClaims(ports.log.pool(), local, now)
     for (const each of plan(ports.log.pool(), local, now)) carryOut(each, now)
     announcer.tellPeers(now)

@@ -63,7 +63,7 @@ export function plan(pool: Pool, local: Local, nowMs: number): Step[] {
     charges.push(step.charge)
   }
   if (idle.length === 0) return steps
-  const sweeps = running.filter(sweep => accepts(local, sweep) && !isSpent(pool, sweep))
+  const sweeps = running.filter(sweep => accepts(local, sweep))
   for (const device of idle) {
     const taken = new Set(charges.map(charge => charge.id))
     const hasBackup = charges.some(charge => charge.backup)
@@ -276,15 +276,26 @@ function forgotten(sweep: Sweep, local: Local): { sweep: string; trial: number; 
   })
 }
 
-/** Picks a trial for an idle device: an open one (C1), else a silent machine's (C6), else a slow one (C11). */
+/**
+ * Picks a trial for an idle device: an open one (C1), else a silent machine's (C6), else a slow one (C11). Of a sweep
+ * that is spent nothing begins; what a silent machine began is gone on with, or it would never be over (E7).
+ */
 function choose(choice: Choice): (Step & { do: 'claim' }) | undefined {
-  for (const pickFrom of [bestOpenTrial, abandonedTrial]) {
-    for (const sweep of choice.sweeps) {
-      const trial = pickFrom(choice, sweep)
-      const step = trial === undefined ? undefined : claim(choice, sweep, trial)
-      if (step) return step
-    }
+  const unspent = { ...choice, sweeps: choice.sweeps.filter(sweep => !isSpent(choice.pool, sweep)) }
+  const step = pick(unspent, bestOpenTrial) ?? pick(choice, abandonedTrial)
+  if (step) return step
+  const slow = slowestWorthBacking(unspent)
+  return slow && claim(unspent, slow.sweep, slow.trial, 'backup')
+}
+
+function pick(
+  choice: Choice,
+  pickFrom: (choice: Choice, sweep: Sweep) => number | undefined
+): (Step & { do: 'claim' }) | undefined {
+  for (const sweep of choice.sweeps) {
+    const trial = pickFrom(choice, sweep)
+    const step = trial === undefined ? undefined : claim(choice, sweep, trial)
+    if (step) return step
   }
-  const slow = slowestWorthBacking(choice)
-  return slow && claim(choice, slow.sweep, slow.trial, 'backup')
+  return undefined
 }

@@ -21,17 +21,13 @@ import type { Field } from './yaml-places.js'
 const KEYS = Object.keys(sweepShape.shape)
 /** What people write and a sweep cannot keep: without it, it would be another sweep. */
 const REFUSED: Readonly<Record<string, string>> = {
-  scheduler: 'not run here. Use "method: auto" with "parameters".',
-  // Machines' clocks differ, and no rule may read one: each machine would end the sweep at another time.
-  wall_time:
-    'a pool has no clock that all machines agree on. Use "gpu_hours" or "run_cap" for the sweep, ' +
-    '"time_limit" for each attempt.'
+  scheduler: 'not run here. Use "method: auto" with "parameters".'
 }
 const CUSTOM = 'the method "custom" is not run here. Use "auto", "random" or "grid".'
 const PARAMETERS_EXAMPLE = '"parameters: { lr: { min: 0.001, max: 0.1 } }"'
 const LEASE_MS = { min: LIMITS.leaseMinMs, max: LIMITS.leaseMaxMs }
 /** A limit longer than a year is none. */
-const TIME_LIMIT_MS = { min: 1, max: 365 * 24 * 3600 * 1000 }
+const LIMIT_MS = { min: 1, max: 365 * 24 * 3600 * 1000 }
 const SEED_MAX = 2 ** 32 - 1
 
 /** What could be read of a sweep. Every absent key that a sweep must have was reported. */
@@ -72,7 +68,8 @@ export function readDraft(
     runCap: integer('run_cap', { min: 1, max: LIMITS.trialsPerSweep }),
     onDuplicate: optional(fields, 'on_duplicate', field => readChoice(field, ON_DUPLICATE, issues), 'resample'),
     leaseMs: optional(fields, 'lease', field => readDuration(field, LEASE_MS, issues), LIMITS.leaseMs),
-    timeLimitMs: optional(fields, 'time_limit', field => readDuration(field, TIME_LIMIT_MS, issues)),
+    timeLimitMs: optional(fields, 'time_limit', field => readDuration(field, LIMIT_MS, issues)),
+    wallTimeMs: optional(fields, 'wall_time', field => readDuration(field, LIMIT_MS, issues)),
     backups: optional(fields, 'backups', field => readChoice(field, BACKUPS, issues)),
     requires: optional(fields, 'requires', field => readRequires(field, { parameterNames }, issues)),
     stopping: optional(fields, 'early_terminate', field => readStopping(field, issues)),

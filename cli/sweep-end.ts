@@ -1,5 +1,5 @@
 /**
- * The end of a sweep: how many trials, how much of devices.
+ * The end of a sweep: how many trials, how much of devices and of time.
  *
  * Owns the rule that every sweep has an end: W&B's go on until somebody stops them, on friends' machines none should.
  */
@@ -13,7 +13,7 @@ const DEFAULT_RUN_CAP = 100
 const HOUR_S = 3600
 
 type Fields = ReadonlyMap<string, Field>
-type Parts = 'method' | 'parameters' | 'runCap' | 'onDuplicate' | 'budget'
+type Parts = 'method' | 'parameters' | 'runCap' | 'onDuplicate' | 'budget' | 'wallTimeMs'
 /** What could be read of a sweep's size. */
 type Draft = { readonly [Key in Parts]?: SweepSpec[Key] | undefined }
 
@@ -45,7 +45,7 @@ export function checkedRunCap(draft: Draft, fields: Fields, issues: Issues): num
   const size = distinctConfigurations({ parameters })
   if (cap === undefined) {
     const most = draft.onDuplicate === 'replicate' ? LIMITS.trialsPerSweep : LIMITS.trialsWithHistory
-    if (draft.budget !== undefined) return Math.min(size, most)
+    if (draft.budget !== undefined || draft.wallTimeMs !== undefined) return Math.min(size, most)
     if (size <= most) {
       issues.warn(subject, `missing. The sweep ends when it has tried all ${size} choices.`)
       return size

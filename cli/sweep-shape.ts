@@ -149,6 +149,7 @@ export const sweepShape = z.strictObject({
   early_terminate: z.union(Object.values(STOPPING_SHAPES)).optional().describe('Which trials end before their time'),
   run_cap: whole(1, LIMITS.trialsPerSweep).optional().describe('Trials at most'),
   gpu_hours: z.number().gt(0).optional().describe('Hours of devices at most, all attempts together'),
+  wall_time: duration.optional().describe('So long after it was submitted nothing new begins'),
   seeds: whole(1, LIMITS.seedsPerConfiguration).optional().describe('Times that each configuration is trained'),
   seed: whole(0, 2 ** 32 - 1)
     .optional()

@@ -27,7 +27,7 @@ export function writeSweepText(spec: SweepSpec, comment: readonly string[] = [])
 }
 
 function keysOf(spec: SweepSpec): Fields {
-  const { metric, furtherMetrics, parameters, leaseMs, timeLimitMs, budget, constraints, trials } = spec
+  const { metric, furtherMetrics, parameters, leaseMs, timeLimitMs, wallTimeMs, budget, constraints, trials } = spec
   const isDefault = spec.command.join('\0') === DEFAULT_COMMAND.join('\0') && spec.program !== undefined
   return defined({
     name: spec.name,
@@ -38,6 +38,7 @@ function keysOf(spec: SweepSpec): Fields {
     ...(furtherMetrics ? { metrics: [defined({ ...metric }), ...furtherMetrics] } : { metric: defined({ ...metric }) }),
     run_cap: spec.runCap,
     gpu_hours: budget?.gpuSeconds === undefined ? undefined : budget.gpuSeconds / HOUR_S,
+    wall_time: wallTimeMs === undefined ? undefined : durationOf(wallTimeMs),
     seeds: spec.seeds,
     on_duplicate: spec.onDuplicate,
     lease: durationOf(leaseMs),

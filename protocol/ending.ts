@@ -1,8 +1,8 @@
 /**
  * Ending: what ends a sweep before all its trials are through.
  *
- * Owns its target and its budget. Computed from the pool: a machine that knows of less goes on for longer, so that
- * machines which do not hear each other may overrun a budget by what they started meanwhile.
+ * Owns its target, its budget and its wall time. Computed from the pool: a machine that knows of less goes on for
+ * longer, so that machines which do not hear each other may overrun a budget by what they started meanwhile.
  */
 import { signOf } from './early-stopping.js'
 import type { Pool, Sweep } from './pool/pool.js'
@@ -20,10 +20,15 @@ export function hasReachedTarget(pool: Pool, sweep: Sweep): boolean {
   return sweep.submission?.spec.metric.target !== undefined && knownOf(pool, sweep).isReached
 }
 
-/** True once the sweep has used what devices it may: what runs goes on, nothing new begins. */
+/** True once the sweep has used what it may, of devices or of time: what runs goes on, nothing new begins. */
 export function isSpent(pool: Pool, sweep: Sweep): boolean {
   const most = sweep.submission?.spec.budget?.gpuSeconds
-  return most !== undefined && knownOf(pool, sweep).spentSeconds >= most
+  return isExpired(sweep) || (most !== undefined && knownOf(pool, sweep).spentSeconds >= most)
+}
+
+/** True once a machine whose clock said so has written that the sweep's wall time is over (rule E8). */
+export function isExpired({ submission, expiry }: Sweep): boolean {
+  return submission?.spec.wallTimeMs !== undefined && expiry !== undefined
 }
 
 /** Returns how long devices trained for the sweep so far, in seconds: all that counts against its budget. */

@@ -151,6 +151,8 @@ export const LIMITS = {
   acceptsPerBeat: 1000,
   /** One presence message. */
   presenceBytes: 64 * KiB,
+  /** Between two machines that would say that a sweep's wall time is over: long enough to hear of the first one's. */
+  expiryTurnMs: 10 * SECOND_MS,
   /** A machine not heard from for this long is shown as away and takes no part in choosing trials. */
   presenceAwayMs: 45 * SECOND_MS,
   /** Logs that one machine keeps a note of: whoever is in the pool can attest any number. */

@@ -123,6 +123,8 @@ export const sweepSpecSchema = z.object({
   leaseMs: z.number().int().min(LIMITS.leaseMinMs).max(LIMITS.leaseMaxMs),
   /** An attempt that runs longer than this, in ms, is stopped and counts as failed. */
   timeLimitMs: z.number().int().min(1).optional(),
+  /** So long after it was submitted, in ms, nothing new of the sweep begins (rule E8). */
+  wallTimeMs: z.number().int().min(1).optional(),
   /** Whether idle machines train slow trials a second time (rule C11). Absent: they do. */
   backups: z.enum(BACKUPS).optional(),
   /** What it takes to run a trial. Absent: memory as learned, nothing else. */

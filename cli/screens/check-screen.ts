@@ -5,6 +5,7 @@ import {
   combinations,
   createSearch,
   distinctConfigurations,
+  formatDuration,
   type Parameter,
   type Parameters,
   type Search,
@@ -59,6 +60,7 @@ export interface SweepCheck {
   readonly constraints: readonly string[]
   readonly seeds: number
   readonly budget?: NonNullable<SweepSpec['budget']>
+  readonly wallTimeMs?: number
   readonly command: readonly string[]
   readonly warnings: readonly SweepIssue[]
 }
@@ -67,7 +69,8 @@ export interface SweepCheck {
 export function sweepCheckOf(spec: SweepSpec, warnings: readonly SweepIssue[]): SweepCheck {
   const search = createSearch(spec)
   const choices = spec.method === 'grid' ? combinations(spec) : distinctConfigurations(spec)
-  const { name, method, metric, furtherMetrics = [], stopping, constraints = [], seeds = 1, budget, command } = spec
+  const { name, method, metric, furtherMetrics = [], stopping, constraints = [], seeds = 1, command } = spec
+  const { budget, wallTimeMs } = spec
   return {
     isValid: true,
     name,
@@ -84,6 +87,7 @@ export function sweepCheckOf(spec: SweepSpec, warnings: readonly SweepIssue[]): 
     constraints,
     seeds,
     ...(budget ? { budget } : {}),
+    ...(wallTimeMs === undefined ? {} : { wallTimeMs }),
     command,
     warnings
   }
@@ -142,7 +146,7 @@ export function drawDryRun(check: SweepCheck & { readonly folder: string }): str
 }
 
 function sweepRows(check: SweepCheck): [string, string][] {
-  const { name, method, metric, furtherMetrics, stopping, constraints, named, seeds, budget } = check
+  const { name, method, metric, furtherMetrics, stopping, constraints, named, seeds, budget, wallTimeMs } = check
   const target = metric.target === undefined ? '' : `, until ${shortNumber(metric.target)} is reached`
   const rows: [string, string][] = [
     ['sweep', name],
@@ -155,6 +159,8 @@ function sweepRows(check: SweepCheck): [string, string][] {
   if (seeds > 1) rows.push(['seeds', `each configuration is trained ${seeds} times`])
   if (named > 0) rows.push(['named', `${plural(named, 'trial')}, before all others`])
   if (budget) rows.push(['devices', `${shortNumber(budget.gpuSeconds / 3600)} hours at most`])
+  if (wallTimeMs !== undefined)
+    rows.push(['wall time', `nothing begins ${formatDuration(wallTimeMs)} after it is submitted`])
   for (const constraint of constraints) rows.push(['only where', constraint])
   return rows
 }

@@ -85,8 +85,9 @@ function trialsText({ trials, method, isDrawn }: ForecastView): string {
   return isDrawn ? `${text}; parameters drawn at random stand for what it will propose` : text
 }
 
-function trainedText({ trials }: ForecastView, { trained, stoppedEarly, isSpent }: NonNullable<ForecastView['need']>) {
-  const spent = isSpent ? ` of ${count(trials)}, then its gpu_hours are used up` : ''
+function trainedText({ trials }: ForecastView, { trained, stoppedEarly, endedBy }: NonNullable<ForecastView['need']>) {
+  const end = endedBy && { budget: 'its gpu_hours are used up', 'wall time': 'its wall time is over' }[endedBy]
+  const spent = end ? ` of ${count(trials)}, then ${end}` : ''
   const stopped = stoppedEarly.high > 0 ? `, ${spread(stoppedEarly, count)} of them stopped early` : ''
   return `${spread(trained, count)}${spent}${stopped}`
 }

@@ -1,7 +1,7 @@
 /**
  * Sweeps: all of them in a table, and one of them in full.
  */
-import { formatBytes, type LocalSweepView, type SweepState, type SweepView } from '#protocol'
+import { formatBytes, formatDuration, type LocalSweepView, type SweepState, type SweepView } from '#protocol'
 import { bar } from '../terminal/curve.js'
 import { ago, commandText, NONE, plural, seconds, shortId, shortNumber } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
@@ -46,7 +46,7 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     ['trials', progressText(sweep)],
     ['', bar(shareDone(sweep), BAR_COLUMNS)],
     ['search', searchText(sweep)],
-    ...endRows(sweep),
+    ...endRows(sweep, sheet.now),
     ['program', sweep.program],
     ['command', commandText(sweep.command)],
     ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}, digest ${shortId(bundle.digest)}`],
@@ -84,13 +84,19 @@ function bestName({ furtherMetrics, metric }: LocalSweepView): string {
 }
 
 /** What ends trials and the sweep before their time. */
-function endRows({ stopping, stoppedEarly, trials, target, budget }: LocalSweepView): [string, Cell][] {
+function endRows(sweep: LocalSweepView, now: number): [string, Cell][] {
+  const { stopping, stoppedEarly, trials, target, budget, wallTime, submittedAt } = sweep
   const rows: [string, Cell][] = []
   if (stopping) rows.push(['stopping', `${stopping.rule}: ${stoppedEarly} of ${trials.total} stopped early`])
   if (target) rows.push(['target', `${shortNumber(target.value)}, ${target.isReached ? 'reached' : 'not reached yet'}`])
   if (budget) {
     const share = Math.round((100 * budget.spentSeconds) / budget.gpuSeconds)
     rows.push(['budget', `${seconds(budget.spentSeconds)} of ${seconds(budget.gpuSeconds)} of devices, ${share} %`])
+  }
+  if (wallTime) {
+    const leftMs = submittedAt + wallTime.ms - now
+    const left = wallTime.isOver || leftMs <= 0 ? 'over' : `${seconds(leftMs / 1000)} left`
+    rows.push(['wall time', `${formatDuration(wallTime.ms)} from when it was submitted, ${left}`])
   }
   return rows
 }
@@ -104,13 +110,14 @@ function nowhereText({ sweep, unplaceable }: LocalSweepView): string | undefined
 }
 
 /** Returns how far a sweep is: `14 of 24 done, 3 running, 6 waiting, 1 failed`. */
-export function progressText({ trials, stoppedEarly, diverged }: SweepView): string {
+export function progressText(sweep: SweepView): string {
+  const { trials, stoppedEarly, diverged } = sweep
   const { total, done, running, waiting, failed } = trials
   const stopped = trials.stopped - stoppedEarly
   return [
     `${done} of ${total} done`,
     ...(running > 0 ? [`${running} running`] : []),
-    ...(waiting > 0 ? [`${waiting} waiting`] : []),
+    ...(waiting > 0 ? [`${waiting} ${isOver(sweep) ? 'never begun' : 'waiting'}`] : []),
     ...(stoppedEarly > 0 ? [`${stoppedEarly} stopped early`] : []),
     ...(stopped > 0 ? [`${stopped} stopped`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),

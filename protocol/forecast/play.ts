@@ -33,12 +33,17 @@ export interface Scenario {
   }
   /** When devices trained for so long in all, nothing new begins. */
   readonly budgetSeconds?: number
+  /** When so much time has passed, nothing new begins. */
+  readonly wallSeconds?: number
 }
+
+/** What ends a sweep before all its trials are taken. */
+export type Limit = 'budget' | 'wall time'
 
 /** What came of it. */
 export interface Play {
-  /** True when the budget ended it before all trials were taken. */
-  readonly isSpent: boolean
+  /** Absent when all trials were taken that fit somewhere. */
+  readonly endedBy?: Limit
   /** From the first start to the last end. */
   readonly seconds: number
   readonly trained: number
@@ -68,12 +73,15 @@ export function play(scenario: Scenario, draw: Draw): Play {
   let running: Attempt[] = []
   let [now, spent, stoppedEarly] = [0, 0, 0]
 
-  const isSpent = () => spent >= (scenario.budgetSeconds ?? Number.POSITIVE_INFINITY)
+  function limitReached(): Limit | undefined {
+    if (spent >= (scenario.budgetSeconds ?? Number.POSITIVE_INFINITY)) return 'budget'
+    return now >= (scenario.wallSeconds ?? Number.POSITIVE_INFINITY) ? 'wall time' : undefined
+  }
 
   /** Of addressed trials the first that fits and that nobody has; a proposal fits whoever makes it. */
   function pick(device: number): number | undefined {
     const { fits = [] } = devices[device] ?? {}
-    if (fits.length === 0 || taken.size >= scenario.extents.length || isSpent()) return undefined
+    if (fits.length === 0 || taken.size >= scenario.extents.length || limitReached()) return undefined
     if (scenario.isProposed) return taken.size
     while (taken.has(fits[next[device] ?? 0] ?? -1)) next[device] = (next[device] ?? 0) + 1
     return fits[next[device] ?? 0]
@@ -131,8 +139,9 @@ export function play(scenario: Scenario, draw: Draw): Play {
       attempt.rungs = rest
     }
   }
+  const endedBy = taken.size < scenario.extents.length ? limitReached() : undefined
   return {
-    isSpent: isSpent() && taken.size < scenario.extents.length,
+    ...(endedBy ? { endedBy } : {}),
     seconds: now,
     trained: taken.size,
     stoppedEarly,

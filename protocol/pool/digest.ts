@@ -38,9 +38,9 @@ function* partsOf({ id, founding, members, removed, machines, formerMachines, sw
   for (const [, sweep] of inOrder(sweeps)) yield* partsOfSweep(sweep)
 }
 
-function* partsOfSweep({ id, submission, stop, trials }: Sweep): Generator<unknown> {
+function* partsOfSweep({ id, submission, stop, expiry, trials }: Sweep): Generator<unknown> {
   // How many trials follow: else a trial of one sweep could be read as one of the next.
-  yield { id, submission, stop, trials: trials.size }
+  yield { id, submission, stop, expiry, trials: trials.size }
   for (const [index, { attempts }] of inOrder(trials)) yield [index, attempts]
 }
 

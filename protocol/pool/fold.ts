@@ -33,7 +33,7 @@ import {
  * Raise it whenever the same records could give another pool, or the shape of the pool changes: a checkpoint that
  * another version made is thrown away, and everything is folded anew (rule F6).
  */
-export const FOLD_VERSION = 4
+export const FOLD_VERSION = 5
 
 /** The standing of every trial that nobody has attempted. */
 const UNTRIED = standingOf('', { index: 0, attempts: new Map() })
@@ -151,7 +151,9 @@ function foldRecord(pool: Pool, entry: Entry, record: Exclude<LogRecord, Members
     case 'sweep-submitted':
       return foldSubmission(pool, entry, record)
     case 'sweep-stopped':
-      return foldStop(pool, entry, record)
+      return foldEnd(pool, entry, record, 'stop') ? undefined : 'the sweep is stopped already'
+    case 'sweep-expired':
+      return foldEnd(pool, entry, record, 'expiry') ? undefined : 'the sweep has expired already'
     case 'trial-claimed':
       return foldAttempt(pool, record, ({ claims }) => keepFirst(claims, entry.machine, claimOf(pool, entry, record)))
     case 'trial-released':
@@ -221,12 +223,19 @@ function foldSubmission(pool: Pool, entry: Entry, record: RecordOf<'sweep-submit
   return undefined
 }
 
-function foldStop(pool: Pool, entry: Entry, record: RecordOf<'sweep-stopped'>): Verdict {
+/** Returns false when somebody said so before. */
+function foldEnd(
+  pool: Pool,
+  entry: Entry,
+  record: RecordOf<'sweep-stopped' | 'sweep-expired'>,
+  end: 'stop' | 'expiry'
+): boolean {
   const sweep = sweepIn(pool, record.sweep)
   const place = placeOf(entry)
-  if (sweep.stop && comparePlaces(sweep.stop, place) <= 0) return 'the sweep is stopped already'
-  sweep.stop = { ...place, member: entry.member }
-  return undefined
+  const known = sweep[end]
+  if (known && comparePlaces(known, place) <= 0) return false
+  sweep[end] = { ...place, member: entry.member }
+  return true
 }
 
 /** Finds the record's attempt, lets `change` add to it, and brings the trial's standing up to date. */

@@ -76,6 +76,7 @@ export function rankNeeded(record: LogRecord): number {
       return ROLE_RANK.viewer
     case 'sweep-submitted':
     case 'sweep-stopped':
+    case 'sweep-expired':
     case 'trial-claimed':
     case 'trial-released':
     case 'attempt-reported':

@@ -197,6 +197,8 @@ export interface Sweep {
   /** Absent while records about the sweep arrived before the sweep itself. */
   submission?: Submission
   stop?: Place & { readonly member: string }
+  /** Somebody's clock said that its wall time is over; means nothing of a sweep that has none. */
+  expiry?: Place & { readonly member: string }
   readonly trials: Map<number, Trial>
   /** The same trials by phase, so that planning costs what is unfinished, not what is old. */
   readonly byPhase: Readonly<Record<Phase, Set<number>>>

@@ -155,6 +155,8 @@ const kinds = {
     bundle: bundleSchema
   }),
   'sweep-stopped': z.object({ kind: z.literal('sweep-stopped'), ...stamp, sweep: idHex }),
+  /** Its wall time is over (rule E8). */
+  'sweep-expired': z.object({ kind: z.literal('sweep-expired'), ...stamp, sweep: idHex }),
   'trial-claimed': z.object({
     kind: z.literal('trial-claimed'),
     ...stamp,

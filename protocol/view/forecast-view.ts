@@ -24,7 +24,7 @@ import {
   trainingsTold,
   wattsOf
 } from '../forecast/known.js'
-import { type Play, play, type Scenario } from '../forecast/play.js'
+import { type Limit, type Play, play, type Scenario } from '../forecast/play.js'
 import type { Pool, Submission } from '../pool/pool.js'
 import type { Device } from '../presence.js'
 import type { Draw } from '../search/dimension.js'
@@ -72,8 +72,8 @@ export interface Need {
   readonly kwh?: Range
   readonly trained: Range
   readonly stoppedEarly: Range
-  /** True when its budget ends it. */
-  readonly isSpent: boolean
+  /** What ends it before all its trials are trained, in some courses at least. */
+  readonly endedBy?: Limit
 }
 
 export interface ForecastView {
@@ -151,7 +151,8 @@ export function forecastView(
         extents,
         isProposed: isDrawn,
         ...(stopping?.played ? { stopping: stopping.played } : {}),
-        ...(spec.budget ? { budgetSeconds: spec.budget.gpuSeconds } : {})
+        ...(spec.budget ? { budgetSeconds: spec.budget.gpuSeconds } : {}),
+        ...(spec.wallTimeMs === undefined ? {} : { wallSeconds: spec.wallTimeMs / 1000 })
       })
     : []
   const courses = plays.map(each => courseOf(each, spec, trials / Math.max(1, looked.length)))
@@ -226,25 +227,28 @@ function playsOf(draw: Draw, scenario: Scenario): Play[] {
   return Array.from({ length: Math.min(PLAYS_MAX, Math.max(PLAYS_MIN, plays)) }, () => play(scenario, draw))
 }
 
-/** A course, for how many times as much it stands, and whether the budget ends all that. */
+/** A course, for how many times as much it stands, and what ends all that. */
 interface Course {
   readonly play: Play
   readonly scale: number
-  readonly isSpent: boolean
+  readonly endedBy?: Limit
 }
 
-function courseOf(played: Play, { budget }: SweepSpec, whole: number): Course {
+function courseOf(played: Play, { budget, wallTimeMs = Number.POSITIVE_INFINITY }: SweepSpec, whole: number): Course {
+  // One that ended among the trials that were looked at stands for itself.
+  if (played.endedBy) return { play: played, scale: 1, endedBy: played.endedBy }
   const spent = played.devices.reduce((sum, { seconds }) => sum + seconds, 0)
-  const most = (budget?.gpuSeconds ?? Number.POSITIVE_INFINITY) / Math.max(1, spent)
-  // One that its budget ended among the trials that were looked at stands for itself.
-  const scale = played.isSpent ? 1 : Math.min(whole, most)
-  return { play: played, scale, isSpent: played.isSpent || scale < whole }
+  const byBudget = (budget?.gpuSeconds ?? Number.POSITIVE_INFINITY) / Math.max(1, spent)
+  const byTime = wallTimeMs / 1000 / Math.max(1, played.seconds)
+  const scale = Math.min(whole, byBudget, byTime)
+  return { play: played, scale, ...(scale < whole ? { endedBy: byBudget < byTime ? 'budget' : 'wall time' } : {}) }
 }
 
 function needOf(courses: readonly Course[], devices: readonly Considered[]): Need {
   const range = (of: (each: Play) => number) => rangeOf(courses.map(({ play: each, scale }) => scale * of(each)))
   const summed = (each: Play, of: (device: Considered | undefined) => number) =>
     each.devices.reduce((sum, { seconds }, at) => sum + seconds * of(devices[at]), 0)
+  const endedBy = courses.find(each => each.endedBy)?.endedBy
   return {
     hours: range(({ seconds }) => seconds / 3600),
     gpuHours: range(each => summed(each, () => 1 / 3600)),
@@ -253,7 +257,7 @@ function needOf(courses: readonly Course[], devices: readonly Considered[]): Nee
       : {}),
     trained: range(({ trained }) => trained),
     stoppedEarly: range(({ stoppedEarly }) => stoppedEarly),
-    isSpent: courses.some(each => each.isSpent)
+    ...(endedBy ? { endedBy } : {})
   }
 }
 

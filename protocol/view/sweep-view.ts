@@ -1,7 +1,7 @@
 /**
  * Sweeps as people see them: how far, how good, what went wrong.
  */
-import { hasReachedTarget, spentSecondsOf } from '../ending.js'
+import { hasReachedTarget, isExpired, spentSecondsOf } from '../ending.js'
 import { LIMITS } from '../limits.js'
 import { isUnplaceable } from '../placement/place.js'
 import { machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
@@ -51,6 +51,8 @@ export interface SweepView {
   readonly target?: { readonly value: number; readonly isReached: boolean }
   /** Seconds of devices that the sweep may use, and those that count against it so far. */
   readonly budget?: { readonly gpuSeconds: number; readonly spentSeconds: number }
+  /** How long after it was submitted nothing new of the sweep begins, and whether that is over. */
+  readonly wallTime?: { readonly ms: number; readonly isOver: boolean }
   /** What was trained beside the results that count: see `repeatedIn`. */
   readonly repeated: Repeated
   /** All device time that is known of: of results, of failures, of what was repeated. */
@@ -150,12 +152,17 @@ function untoldIn(results: readonly Result[], { furtherMetrics = [] }: SweepSpec
 }
 
 /** What ends the sweep before all its trials are through. */
-function endsOf(pool: Pool, sweep: Sweep, { metric, budget }: SweepSpec): Pick<SweepView, 'target' | 'budget'> {
+function endsOf(
+  pool: Pool,
+  sweep: Sweep,
+  { metric, budget, wallTimeMs }: SweepSpec
+): Pick<SweepView, 'target' | 'budget' | 'wallTime'> {
   const { target: value } = metric
   const { gpuSeconds } = budget ?? {}
   return {
     ...(value === undefined ? {} : { target: { value, isReached: hasReachedTarget(pool, sweep) } }),
-    ...(gpuSeconds === undefined ? {} : { budget: { gpuSeconds, spentSeconds: spentSecondsOf(pool, sweep) } })
+    ...(gpuSeconds === undefined ? {} : { budget: { gpuSeconds, spentSeconds: spentSecondsOf(pool, sweep) } }),
+    ...(wallTimeMs === undefined ? {} : { wallTime: { ms: wallTimeMs, isOver: isExpired(sweep) } })
   }
 }
 

@@ -79,12 +79,13 @@ t.test('check: all kinds of ranges, conditions, budgets and rules are shown', as
   const parameters = `{ o: { values: [a, b], probabilities: [0.9, 0.1] }, n: { distribution: q_normal, mu: 1, q: 0.5 },
     l: { distribution: log_normal }, b: { distribution: beta, a: 2 }, c: { distribution: q_beta, q: 0.1 },
     q: { distribution: q_uniform, min: 0, max: 9, q: 3 }, w: { min: 0.0, max: 1.0, when: { o: [a] } } }`
-  const more = { seeds: '3', gpu_hours: '2.5', constraints: '["q > n"]', preset: 'lora' }
+  const more = { seeds: '3', gpu_hours: '2.5', wall_time: '8h', constraints: '["q > n"]', preset: 'lora' }
   const folder = t.testdir({ 'sweep.yaml': sweep({ parameters, ...more }), 'train.py': '' })
   const { stdout } = await runCommand(['check', join(folder, 'sweep.yaml')])
   const shown = [
     ['seeds', 'each configuration is trained 3 times'],
     ['devices', '2.5 hours at most'],
+    ['wall time', 'nothing begins 8h after it is submitted'],
     ['only where', 'q > n'],
     ['o', 'categorical_w_probabilities', 'a \\(0.9\\), b \\(0.1\\)', '-'],
     ['n', 'q_normal', 'mean 1, deviation 1, steps of 0.5', 'linear'],

@@ -28,8 +28,7 @@ const VIEW: ForecastView = {
     gpuHours: { low: 17.2, middle: 19.4, high: 22.1 },
     kwh: { low: 5.61, middle: 6.1, high: 6.93 },
     trained: { low: 40, middle: 40, high: 40 },
-    stoppedEarly: { low: 24, middle: 26, high: 29 },
-    isSpent: false
+    stoppedEarly: { low: 24, middle: 26, high: 29 }
   },
   devices: [
     {
@@ -114,11 +113,10 @@ t.test('what ends it before its time, and what cannot run, is said where the tim
   const text = (change: Partial<ForecastView>) => linesOf({ ...VIEW, ...change }, 200).join('\n')
   t.match(text({ stopping: { rule: 'threshold', leftOut: 'it depends' } }), /time +at most about 5h 20m/)
   t.match(text({ target: 0.3 }), /time +at most about[\s\S]*The target 0\.3: when a trial reaches it, the sweep ends\./)
-  const need = VIEW.need && { ...VIEW.need, isSpent: true }
-  t.match(
-    text({ trials: 10_000, ...(need ? { need } : {}) }),
-    /trained +40 of 10,000, then its gpu_hours are used up, about 26/
-  )
+  const endedBy = (limit: 'budget' | 'wall time') =>
+    text({ trials: 10_000, ...(VIEW.need ? { need: { ...VIEW.need, endedBy: limit } } : {}) })
+  t.match(endedBy('budget'), /trained +40 of 10,000, then its gpu_hours are used up, about 26/)
+  t.match(endedBy('wall time'), /trained +40 of 10,000, then its wall time is over, about 26/)
   t.match(text({ isTold: true }), /as you say; 31 full trainings with the same command and/)
   t.match(text({ tooShortSeconds: 600, requires: ['torch'] }), /time_limit is 10m[\s\S]*Whether machines have torch/)
   const nobody = text({ groups: [{ trials: 40, devices: [], named: [] }], devices: [], before: [] })

@@ -108,7 +108,7 @@ t.test(
 t.test('trials that ended with their sweep are not told as done', async t => {
   const trials = { total: 4, done: 1, stopped: 2, running: 0, waiting: 1, failed: 0 }
   const sweep = sweepOf({ state: 'stopped', trials, diverged: 0 })
-  t.equal(progressText(sweep), '1 of 4 done, 1 waiting, 2 stopped')
+  t.equal(progressText(sweep), '1 of 4 done, 1 never begun, 2 stopped')
   t.equal(shareDone(sweep), 0.75)
 })
 

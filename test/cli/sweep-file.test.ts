@@ -240,7 +240,8 @@ t.test('a sweep has an end', async t => {
   t.same(warnings(endless), [
     '2:9 run_cap: missing. The sweep ends after 100 trials, where W&B\'s goes on until it is stopped. Add "run_cap: 100", or another number.'
   ])
-  t.equal(readSweepText(sweep({ run_cap: undefined, gpu_hours: '2' }), 'sweep.yaml').spec.runCap, 10_000)
+  for (const limit of [{ gpu_hours: '2' }, { wall_time: '8h' }])
+    t.equal(readSweepText(sweep({ run_cap: undefined, ...limit }), 'sweep.yaml').spec.runCap, 10_000)
   t.same(problems(sweep({ run_cap: '10001' })), [
     '3:10 run_cap: more than 10000 random trials need `on_duplicate: replicate`.'
   ])

@@ -59,9 +59,8 @@ t.test('seeds, budgets and the methods beside random', async t => {
   t.match(spec, { seeds: 3, budget: { gpuSeconds: 5400 }, method: 'one-at-a-time' })
   for (const method of ['sobol', 'tpe', 'gp', 'auto'] as const) t.equal(specOf({ method }).method, method)
   t.match(problems(sweep({ gpu_hours: '0' })), [/expected hours, such as 12 or 0\.5, got 0/])
-  t.match(problems(sweep({ wall_time: '2h' })), [
-    /^\d+:1 wall_time: a pool has no clock .* Use "gpu_hours" or "run_cap" for the sweep, "time_limit" for each attempt/
-  ])
+  t.equal(specOf({ wall_time: '8h' }).wallTimeMs, 28_800_000)
+  t.match(problems(sweep({ wall_time: '8' })), [/expected a duration such as 90s, 30m or 2h, got 8. Did you mean "8s"/])
   t.match(problems(sweep({ seeds: '0' })), [/expected a whole number from 1 to 64, got 0/])
 })
 

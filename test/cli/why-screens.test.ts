@@ -174,13 +174,18 @@ t.test('lists and views: where a trial was stopped, and what nobody has proposed
     diverged: 0,
     stopping: { rule: 'asha', eta: 3 },
     target: { value: 0.1, isReached: true },
-    budget: { gpuSeconds: 3600, spentSeconds: 900 }
+    budget: { gpuSeconds: 3600, spentSeconds: 900 },
+    wallTime: { ms: 28_800_000, isOver: false },
+    submittedAt: sheet().now - 3_600_000
   })
   t.equal(progressText(sweep), '10 of 24 done, 9 waiting, 4 stopped early, 1 stopped')
   const view = drawSweep(sweep, sheet(120))
   t.match(view, /stopping\s+asha: 4 of 24 stopped early/)
   t.match(view, /target\s+0\.1, reached/)
   t.match(view, /budget\s+15m of 1h of devices, 25 %/)
+  t.match(view, /wall time\s+8h from when it was submitted, 7h left/)
+  const ended = drawSweep({ ...sweep, state: 'done', wallTime: { ms: 28_800_000, isOver: true } }, sheet(120))
+  t.match(ended, /10 of 24 done, 9 never begun[\s\S]*wall time\s+8h from when it was submitted, over/)
 })
 
 t.test('trial explain and sweep insight ask the agent, and --json prints what it said', async t => {

@@ -73,6 +73,7 @@ const FULL_SPEC = {
     runCap: 20,
     onDuplicate: 'reuse',
     timeLimitMs: 60_000,
+    wallTimeMs: 3_600_000,
     backups: 'off',
     requires: {
       memoryBytes: 14e9,
@@ -120,6 +121,7 @@ function everything(): GoldenLog[] {
   gone.write(claim(grid.sweep, 2))
   ann.write(removal('dee', { d1: 2 }, 'moved away'))
   ann.write({ kind: 'sweep-stopped', sweep: full.sweep })
+  ann.write({ kind: 'sweep-expired', sweep: full.sweep })
   const holes = ['[{"kind":"trial-claimed","clock":1,"at":1}]', 'no JSON at all', '[7]']
   const newer = '[{"at":1,"clock":99,"kind":"trial-blessed","by":"a newer release"}]'
   const grown = `[{"added":{"by":"a newer release"},"at":1,"clock":99,"kind":"sweep-stopped","sweep":"${grid.sweep}"}]`

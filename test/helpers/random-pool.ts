@@ -112,7 +112,9 @@ function anyDraft(log: readonly Entry[], draw: Draw): Draft {
     case 2:
       return anySubmission(member, draw)
     case 3:
-      return draw.once(4) ? { kind: 'sweep-stopped', sweep: anySweep(draw) } : anyFounding(draw)
+      return draw.once(4)
+        ? { kind: draw.pick(['sweep-stopped', 'sweep-expired']), sweep: anySweep(draw) }
+        : anyFounding(draw)
     case 4:
     case 5:
     case 6:

@@ -24,7 +24,6 @@ t.test('play: a device trains one trial after the other, and takes what fits it,
   const all = { seconds: [10], fits: range(5) }
   const scenario: Scenario = { devices: [all, all], extents: alike(5), isProposed: false }
   t.same(play(scenario, chance()), {
-    isSpent: false,
     seconds: 30,
     trained: 5,
     stoppedEarly: 0,
@@ -261,17 +260,22 @@ t.test(
   }
 )
 
-t.test('a budget ends what is forecast, of however many trials', async t => {
+t.test('a budget or a wall time ends what is forecast, of however many trials', async t => {
   const { forecast } = lab()
   const parameters: SweepSpec['parameters'] = { x: { distribution: 'uniform', min: 0, max: 1 } }
-  const spent = (runCap: number, hours: number) =>
-    forecast({ method: 'random', runCap, parameters, budget: { gpuSeconds: 3600 * hours } }, { trialSeconds: 3600 })
-      .need
-  for (const runCap of [100, 10_000]) {
-    t.match(spent(runCap, 3), { isSpent: true, trained: { middle: 3 }, hours: { middle: 3 } })
+  const needed = (runCap: number, limit: Partial<SweepSpec>) =>
+    forecast({ method: 'random', runCap, parameters, ...limit }, { trialSeconds: 3600 }).need
+  const limits = [
+    ['budget', (hours: number) => ({ budget: { gpuSeconds: 3600 * hours } })],
+    ['wall time', (hours: number) => ({ wallTimeMs: 3_600_000 * hours })]
+  ] as const
+  for (const [endedBy, hours] of limits) {
+    for (const runCap of [100, 10_000]) {
+      t.match(needed(runCap, hours(3)), { endedBy, trained: { middle: 3 }, hours: { middle: 3 } })
+    }
+    t.match(needed(10_000, hours(1000)), { endedBy, trained: { middle: 1000 }, hours: { middle: 1000 } })
+    t.match(needed(5, hours(1000)), { endedBy: undefined, trained: { middle: 5 } })
   }
-  t.match(spent(10_000, 1000), { isSpent: true, trained: { middle: 1000 }, hours: { middle: 1000 } })
-  t.match(spent(5, 1000), { isSpent: false, trained: { middle: 5 } })
 })
 
 t.test(

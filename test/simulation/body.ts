@@ -60,6 +60,7 @@ export function olderEntries(block: Block): readonly Entry[] {
 function olderRecord(record: LogRecord): LogRecord | undefined {
   switch (record.kind) {
     case 'member-removed':
+    case 'sweep-expired':
       return undefined
     case 'trial-claimed': {
       const { backup: _, ...rest } = record

@@ -119,9 +119,9 @@ function compare(a: Named, b: Named): void {
 
 /** What machines must agree on: all that the digest covers. */
 function agreedOn({ id, founding, members, removed, machines, formerMachines, sweeps }: Pool): unknown {
-  const said = [...sweeps].map(([key, { submission, stop, trials }]): [string, unknown] => [
+  const said = [...sweeps].map(([key, { submission, stop, expiry, trials }]): [string, unknown] => [
     key,
-    { submission, stop, trials: new Map([...trials].map(([index, { attempts }]) => [index, attempts])) }
+    { submission, stop, expiry, trials: new Map([...trials].map(([index, { attempts }]) => [index, attempts])) }
   ])
   return { id, founding, members, removed, machines, formerMachines, sweeps: new Map(said) }
 }
