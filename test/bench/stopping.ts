@@ -4,8 +4,11 @@
  * Digits: epochs of all machines together until a loss within 1 % of the best of all. LCBench: points of accuracy
  * missing to the best of all, after as much time as 64 full trainings take 8 machines; the same when records come late
  * by 1 % of that time, and when two halves of the pool hear nothing of each other for half of it. Medians over seeds.
- * `pause` needs programs that resume.
+ * Home: a sweep of 40 configurations on 4 machines, until all is over: the share of all epochs that it takes, and what
+ * is missing to the best of the 40; means over seeds. `pause` needs programs that resume.
  */
+
+import { createChance } from '../simulation/chance.js'
 import { type Curve, digitsCurves, lcbenchCurves, type Policy, replay } from './curves.js'
 import { type Figures, rounded } from './rig.js'
 
@@ -13,6 +16,7 @@ const DIGITS_SEEDS = 50
 const LCBENCH_SEEDS = 20
 const MACHINES = 8
 const FULL_TRAININGS = 64
+const HOME = { configurations: 40, machines: 4, seeds: 40 }
 const CLOSE = 1.01
 /** Epochs: below what Optuna's successive halving took, 561 with one and 622 with eight workers. */
 const AIM_EPOCHS = 450
@@ -26,12 +30,20 @@ const POLICIES: Readonly<Record<string, Policy>> = {
   'asha 9': { kind: 'stop', rule: { rule: 'asha', eta: 9 } },
   'hyperband 3': { kind: 'stop', rule: { rule: 'hyperband', eta: 3 } },
   median: { kind: 'stop', rule: { rule: 'median' } },
+  'pause 3': { kind: 'pause', eta: 3 },
   'pause 9': { kind: 'pause', eta: 9 }
 }
 
 interface Measured {
   readonly digits: { readonly one: number; readonly eight: number; readonly never: number }
   readonly lcbench: { readonly calm: number; readonly late: number; readonly apart: number; readonly begun: number }
+  readonly home: { readonly digits: Home; readonly lcbench: Home }
+}
+
+/** `epochs`: the share of all that are trained. */
+interface Home {
+  readonly epochs: number
+  readonly missing: number
 }
 
 /** Returns what each policy took, and whether the default reaches what is aimed at. */
@@ -66,7 +78,28 @@ function measured(policy: Policy, digits: readonly Curve[], lcbench: readonly Cu
   const apart = pointsMissing(policy, lcbench, { endTime, healTime: endTime / 2 })
   return {
     digits: { one: median(one), eight: median(eight), never: [...one, ...eight].filter(n => n === NEVER).length },
-    lcbench: { calm: calm.points, late: late.points, apart: apart.points, begun: calm.begun }
+    lcbench: { calm: calm.points, late: late.points, apart: apart.points, begun: calm.begun },
+    home: { digits: homeSweep(policy, digits), lcbench: homeSweep(policy, lcbench) }
+  }
+}
+
+function homeSweep(policy: Policy, all: readonly Curve[]): Home {
+  const { configurations, machines, seeds } = HOME
+  const runs = Array.from({ length: seeds }, (_, seed) => {
+    const curves = createChance(seed, 'home').shuffled(all).slice(0, configurations)
+    let [epochs, found] = [0, Number.POSITIVE_INFINITY]
+    const onEpoch = (loss: number) => {
+      epochs++
+      found = Math.min(found, loss)
+      return false
+    }
+    replay({ curves, policy, machines, seed, onEpoch })
+    const whole = curves.reduce((sum, { losses }) => sum + losses.length, 0)
+    return { epochs: epochs / whole, missing: found - bestOf(curves) }
+  })
+  return {
+    epochs: rounded(mean(runs.map(({ epochs }) => epochs)), 3),
+    missing: rounded(mean(runs.map(({ missing }) => missing)), 4)
   }
 }
 
