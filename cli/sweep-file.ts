@@ -17,6 +17,7 @@ const FILE_NAMES: Readonly<Record<string, string>> = {
   onDuplicate: 'on_duplicate',
   leaseMs: 'lease',
   timeLimitMs: 'time_limit',
+  wallTimeMs: 'wall_time',
   stopping: 'early_terminate'
 }
 

@@ -23,10 +23,11 @@ type Fields = Readonly<Record<string, Json | undefined>>
  */
 export function writeSweepText(spec: SweepSpec, comment: readonly string[] = []): string {
   const head = comment.map(line => `# ${line}`.trimEnd()).join('\n')
-  return `${head === '' ? '' : `${head}\n`}${writeYaml(keysOf(spec))}`
+  return `${head === '' ? '' : `${head}\n`}${writeYaml(sweepKeysOf(spec))}`
 }
 
-function keysOf(spec: SweepSpec): Fields {
+/** Returns the keys of a sweep file and what stands under them. */
+export function sweepKeysOf(spec: SweepSpec): Record<string, Json> {
   const { metric, furtherMetrics, parameters, leaseMs, timeLimitMs, wallTimeMs, budget, constraints, trials } = spec
   const isDefault = spec.command.join('\0') === DEFAULT_COMMAND.join('\0') && spec.program !== undefined
   return defined({

@@ -1,7 +1,8 @@
 /**
  * `import`: a sweep of another tool as a sweep file of ours, on standard output.
  *
- * What it writes passes `check`, once the program lies beside it. W&B's sweep files need no import.
+ * What it writes passes `check`, once the program lies beside it. W&B's sweep files run as they are: of one it prints
+ * how it is read here.
  */
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
@@ -11,6 +12,7 @@ import { sweepFromAxolotl } from '../import/axolotl.js'
 import { type Imported, sweepFromOptuna } from '../import/optuna.js'
 import { isJournal } from '../import/optuna-journal.js'
 import { sweepText } from '../import/sweep-text.js'
+import { isSweepFile, sweepFromWandb } from '../import/wandb.js'
 
 /** A journal of a hundred thousand trials. */
 const FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -42,6 +44,7 @@ function imported(text: string, flags: ImportFlags, fileName: string): Imported 
       hint: 'Copy it in Python: copy_study with JournalStorage(JournalFileBackend("optuna.log")) as its `to_storage`.'
     })
   }
+  if (isSweepFile(text)) return sweepFromWandb(text, fileName)
   return sweepFromAxolotl(text, { fileName, config, metric: metric ?? 'eval_loss' })
 }
 

@@ -5,27 +5,19 @@
  */
 import type { Json } from '#protocol'
 
-/** A sweep file as data: what `--json` prints, and what a sweep file may hold. */
-export interface SweepDocument {
-  readonly method: string
-  readonly metric: { readonly [Name in string]: Json }
-  readonly parameters: { readonly [Name in string]: { readonly [Key in string]: Json } }
-  readonly program?: string
-  readonly command?: readonly string[]
-  readonly run_cap?: number
-  readonly constraints?: readonly string[]
-  readonly trials?: readonly { readonly [Name in string]: Json }[]
-}
+/** A sweep file as data: its keys and what stands under them. It has `parameters`. */
+export type SweepDocument = Readonly<Record<string, Json>>
 
 /** Returns a sweep file. `notes`: what its reader should know, as comments at its beginning. */
 export function sweepText(document: SweepDocument, notes: readonly string[]): string {
-  const { parameters, trials = [], constraints = [], ...rest } = document
+  const { parameters, trials, constraints, ...rest } = document
   const lines = notes.map(note => `# ${note.replace(/\p{C}/gu, ' ')}`)
-  for (const [name, value] of Object.entries(rest)) lines.push(`${name}: ${flow(value as Json)}`)
+  for (const [name, value] of Object.entries(rest)) lines.push(`${name}: ${flow(value)}`)
   lines.push('parameters:')
-  for (const [name, range] of Object.entries(parameters)) lines.push(`  ${JSON.stringify(name)}: ${flow(range)}`)
-  if (constraints.length > 0) lines.push('constraints:', ...constraints.map(each => `  - ${JSON.stringify(each)}`))
-  if (trials.length > 0) lines.push('trials:', ...trials.map(trial => `  - ${flow(trial)}`))
+  for (const [name, range] of Object.entries(parameters ?? {})) lines.push(`  ${JSON.stringify(name)}: ${flow(range)}`)
+  for (const [name, items] of Object.entries({ constraints, trials })) {
+    if (Array.isArray(items) && items.length > 0) lines.push(`${name}:`, ...items.map(each => `  - ${flow(each)}`))
+  }
   return lines.join('\n')
 }
 

@@ -32,7 +32,7 @@ THIS MACHINE
 
 SWEEPS
   check      Check a sweep file, and show what it would run
-  import     Make a sweep file from Optuna's or Axolotl's
+  import     Make a sweep file from Optuna's, Axolotl's or W&B's
   simulate   How long a sweep would take, and which trials fit whom
   submit     Start a sweep from its file
   approve    Let this machine run a friend's sweep

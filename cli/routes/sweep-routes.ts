@@ -90,14 +90,16 @@ const importCommand = buildCommand<ImportFlags, [string], Cli>({
     positional: { kind: 'tuple', parameters: [{ brief: 'The file', parse: String, placeholder: 'file' }] }
   },
   docs: {
-    brief: "Make a sweep file from Optuna's or Axolotl's",
+    brief: "Make a sweep file from Optuna's, Axolotl's or W&B's",
     customUsage: [
       { input: 'optuna.log --study demo > sweep.yaml', brief: 'Its space, and its ten best trials to begin with' },
-      { input: 'sweep.yml --config lora.yml > sweep.yaml', brief: "Axolotl's lists as a grid" }
+      { input: 'sweep.yml --config lora.yml > sweep.yaml', brief: "Axolotl's lists as a grid" },
+      { input: 'wandb.yaml > sweep.yaml', brief: "W&B's with all that it leaves out" }
     ],
     fullDescription:
-      "Reads a journal of Optuna or a sweep list of Axolotl and prints a sweep file. Optuna's results stay: its " +
-      "best configurations are trained again, so that nothing unverified enters the pool. W&B's sweep files need no import."
+      'Reads a journal of Optuna, a sweep list of Axolotl or a sweep file of W&B, and prints a sweep file. ' +
+      "Optuna's results stay: its best configurations are trained again, so that nothing unverified enters the pool. " +
+      "W&B's sweep files run without it."
   }
 })
 

@@ -1,10 +1,11 @@
 /**
- * `import`: what Optuna and Axolotl wrote becomes a sweep file that `check` takes, or a problem with its line.
+ * `import`: what Optuna, Axolotl and W&B wrote becomes a sweep file that `check` takes, or a problem with its line.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { EXIT } from '#protocol'
+import { readSweepText } from '../../cli/sweep-file.js'
 import { runCommand } from '../helpers/run-command.js'
 
 /** Recorded with Optuna 5.0: 14 trials, one pruned, one failed, a parameter that only some have; an empty study. */
@@ -118,4 +119,18 @@ t.test("Axolotl's lists: all problems are told with their places", async t => {
   t.match(stderr, /list\.yml:5:\d+ _\.1: each combination must name the same/)
   writeFileSync(file, 'just text')
   t.match((await runCommand(['import', file])).stderr, /expected a map of names to lists/)
+})
+
+t.test("W&B's sweep files: how each is read here, and what of it is not used", async t => {
+  const folder = join(import.meta.dirname, '../fixtures/wandb-sweeps')
+  const read = (text: string, fileName: string) => ({ ...readSweepText(text, fileName).spec, seed: 0, name: '' })
+  for (const file of readdirSync(folder).filter(name => name.endsWith('.yaml'))) {
+    const { stdout } = await runCommand(['import', join(folder, file)])
+    t.same(read(stdout, file), read(readFileSync(join(folder, file), 'utf8'), file), file)
+  }
+  const { stderr, stdout } = await imported(t, join(folder, 'hyperband-max-iter.yaml'))
+  t.match(stderr, /^hyperband-max-iter\.yaml:5:72 early_terminate\.strict: not used here/m)
+  t.match(stdout, /^# From hyperband-max-iter\.yaml, which would run as it is\.\n# hyperband-max-iter\.yaml:5:72 /)
+  const wrong = join(t.testdir({ 'sweep.yaml': 'method: bayse\nparameters: {}\n' }), 'sweep.yaml')
+  t.match((await runCommand(['import', wrong])).stderr, /sweep\.yaml:1:9 method: .* Did you mean "?bayes"?/)
 })
