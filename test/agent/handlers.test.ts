@@ -16,7 +16,8 @@ import {
   type StatusView,
   sweepIdOf
 } from '#protocol'
-import { createHandlers, type Surroundings, type Work } from '../../agent/control/handlers.js'
+import { createHandlers } from '../../agent/control/handlers.js'
+import type { Surroundings, Work } from '../../agent/control/work.js'
 import { emptyLocal, type Local } from '../../agent/local.js'
 import {
   announcement,
