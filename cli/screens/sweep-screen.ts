@@ -19,6 +19,8 @@ const LIST: readonly Column[] = [
   { title: 'by', shrinksTo: 6, leavesAt: 2 },
   { title: 'submitted', leavesAt: 5 }
 ]
+/** Clocks of friends' machines differ by less. */
+const CLOCKS_APART_MS = 60_000
 const BAR_COLUMNS = 24
 
 /** Returns a table with a row for each sweep. */
@@ -94,11 +96,17 @@ function endRows(sweep: LocalSweepView, now: number): [string, Cell][] {
     rows.push(['budget', `${seconds(budget.spentSeconds)} of ${seconds(budget.gpuSeconds)} of devices, ${share} %`])
   }
   if (wallTime) {
-    const leftMs = submittedAt + wallTime.ms - now
-    const left = wallTime.isOver || leftMs <= 0 ? 'over' : `${seconds(leftMs / 1000)} left`
+    const left = leftText(wallTime, submittedAt + wallTime.ms - now)
     rows.push(['wall time', `${formatDuration(wallTime.ms)} from when it was submitted, ${left}`])
   }
   return rows
+}
+
+/** A machine with a wrong clock ends a sweep too early: whose it was is the first that one wants to know. */
+function leftText({ saidBy }: NonNullable<SweepView['wallTime']>, leftMs: number): string {
+  const left = seconds(leftMs / 1000)
+  if (saidBy !== undefined) return leftMs > CLOCKS_APART_MS ? `over ${left} early by the clock of ${saidBy}` : 'over'
+  return leftMs > 0 ? `${left} left` : 'over'
 }
 
 /** Names the trials that fit no device, and what tells more. */

@@ -1,7 +1,7 @@
 /**
  * Sweeps as people see them: how far, how good, what went wrong.
  */
-import { hasReachedTarget, isExpired, spentSecondsOf } from '../ending.js'
+import { hasReachedTarget, spentSecondsOf } from '../ending.js'
 import { LIMITS } from '../limits.js'
 import { isUnplaceable } from '../placement/place.js'
 import { machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
@@ -51,8 +51,8 @@ export interface SweepView {
   readonly target?: { readonly value: number; readonly isReached: boolean }
   /** Seconds of devices that the sweep may use, and those that count against it so far. */
   readonly budget?: { readonly gpuSeconds: number; readonly spentSeconds: number }
-  /** How long after it was submitted nothing new of the sweep begins, and whether that is over. */
-  readonly wallTime?: { readonly ms: number; readonly isOver: boolean }
+  /** How long after it was submitted nothing new of the sweep begins; once that is over, whose machine said so. */
+  readonly wallTime?: { readonly ms: number; readonly saidBy?: string }
   /** What was trained beside the results that count: see `repeatedIn`. */
   readonly repeated: Repeated
   /** All device time that is known of: of results, of failures, of what was repeated. */
@@ -113,7 +113,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     metric: { name: spec.metric.name, goal: spec.metric.goal },
     ...(spec.furtherMetrics ? { furtherMetrics: spec.furtherMetrics } : {}),
     untold: untoldIn(results, spec),
-    submittedBy: pool.members.get(submission.member)?.name ?? submission.member.slice(0, 8),
+    submittedBy: memberName(pool, submission.member),
     submittedAt: submission.at,
     bundle: { digest: bundle.digest, files: bundle.files, bytes: bundle.bytes },
     program: spec.program ?? spec.command.join(' '),
@@ -162,8 +162,12 @@ function endsOf(
   return {
     ...(value === undefined ? {} : { target: { value, isReached: hasReachedTarget(pool, sweep) } }),
     ...(gpuSeconds === undefined ? {} : { budget: { gpuSeconds, spentSeconds: spentSecondsOf(pool, sweep) } }),
-    ...(wallTimeMs === undefined ? {} : { wallTime: { ms: wallTimeMs, isOver: isExpired(sweep) } })
+    ...(wallTimeMs === undefined ? {} : { wallTime: { ms: wallTimeMs, ...saidBy(pool, sweep) } })
   }
+}
+
+function saidBy(pool: Pool, { expiry }: Sweep): { saidBy?: string } {
+  return expiry === undefined ? {} : { saidBy: memberName(pool, expiry.member) }
 }
 
 /** Of those that nobody ever attempted the first ones are looked at: what fits nowhere is told before it is tried. */
@@ -215,6 +219,10 @@ function endedIn(sweep: Sweep): { done: number; stopped: number } {
 function trialOf(sweep: Sweep, result: Result): number {
   for (const trial of sweep.trials.values()) if (trial.standing.failures.includes(result)) return trial.index
   return -1
+}
+
+function memberName(pool: Pool, member: string): string {
+  return pool.members.get(member)?.name ?? member.slice(0, 8)
 }
 
 /** Returns a machine's name for people: as announced, else the start of its key. */

@@ -175,7 +175,7 @@ t.test('lists and views: where a trial was stopped, and what nobody has proposed
     stopping: { rule: 'asha', eta: 3 },
     target: { value: 0.1, isReached: true },
     budget: { gpuSeconds: 3600, spentSeconds: 900 },
-    wallTime: { ms: 28_800_000, isOver: false },
+    wallTime: { ms: 28_800_000 },
     submittedAt: sheet().now - 3_600_000
   })
   t.equal(progressText(sweep), '10 of 24 done, 9 waiting, 4 stopped early, 1 stopped')
@@ -184,8 +184,10 @@ t.test('lists and views: where a trial was stopped, and what nobody has proposed
   t.match(view, /target\s+0\.1, reached/)
   t.match(view, /budget\s+15m of 1h of devices, 25 %/)
   t.match(view, /wall time\s+8h from when it was submitted, 7h left/)
-  const ended = drawSweep({ ...sweep, state: 'done', wallTime: { ms: 28_800_000, isOver: true } }, sheet(120))
-  t.match(ended, /10 of 24 done, 9 never begun[\s\S]*wall time\s+8h from when it was submitted, over/)
+  const ended = (hours: number) =>
+    drawSweep({ ...sweep, state: 'done', wallTime: { ms: hours * 3_600_000, saidBy: 'bo' } }, sheet(120))
+  t.match(ended(1), /10 of 24 done, 9 never begun[\s\S]*wall time\s+1h from when it was submitted, over\n/)
+  t.match(ended(8), /submitted, over 7h early by the clock of bo\n/)
 })
 
 t.test('trial explain and sweep insight ask the agent, and --json prints what it said', async t => {
