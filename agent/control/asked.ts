@@ -19,7 +19,11 @@ import { isApproved } from '../local.js'
 import { unmet } from '../requirements.js'
 import { liveOf, type Surroundings, type Work } from './work.js'
 
-/** Finds a sweep by its id, the start of it, or its name; of several with one name the newest. */
+/**
+ * Finds a sweep by its id, the start of it, or its name; of several with one name the newest.
+ *
+ * Errors: `NOT_FOUND`, with the names that there are.
+ */
 export function sweepNamed(pool: Pool, text: string): Sweep {
   const known = sweepsInOrder(pool)
     .filter(sweep => sweep.submission)
@@ -40,22 +44,25 @@ export function sweepNamed(pool: Pool, text: string): Sweep {
   )
 }
 
+/** Returns all sweeps with what this machine's owner said of them. */
 export function localSweeps(host: Surroundings, work: Work): LocalSweepView[] {
   const pool = work.log.pool()
   return sweepsView(pool, liveOf(host, work)).map(view => withApproval(work, view))
 }
 
+/** Returns one such sweep. Errors: `NOT_FOUND`. */
 export function localSweep(host: Surroundings, work: Work, text: string): LocalSweepView {
   const pool = work.log.pool()
   const view = sweepView(pool, sweepNamed(pool, text), liveOf(host, work))
   return withApproval(work, view ?? notArrived())
 }
 
+/** Errors: `NOT_FOUND`, always. */
 export function notArrived(): never {
   throw new PoolError('NOT_FOUND', 'The sweep has not arrived yet.', { hint: 'Try again in a moment.' })
 }
 
-export function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>>): LocalSweepView {
+function withApproval(work: Work, view: NonNullable<ReturnType<typeof sweepView>>): LocalSweepView {
   const { local } = work.agent
   const submission = work.log.pool().sweeps.get(view.sweep)?.submission
   const state = local.bundles.get(view.bundle.digest)
@@ -70,6 +77,7 @@ export function withApproval(work: Work, view: NonNullable<ReturnType<typeof swe
   }
 }
 
+/** Returns a trial and its sweep. Errors: `NOT_FOUND` for a sweep, or a trial, that there is not. */
 export function oneTrial(
   host: Surroundings,
   work: Work,

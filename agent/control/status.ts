@@ -19,6 +19,7 @@ import { liveOf, type Surroundings, type Work } from './work.js'
 /** How many trials `overview` shows of each kind: what fits on a screen. */
 const OVERVIEW_TRIALS = 20
 
+/** Returns how this machine is; there also while its home is in no pool. */
 export function statusOf(host: Surroundings): StatusView {
   const { version, home, bootstrap, names } = host
   const base = {
@@ -71,6 +72,7 @@ export function statusOf(host: Surroundings): StatusView {
   }
 }
 
+/** Returns the whole pool with one sweep in focus: the wanted one, else the newest that runs, else the newest. */
 export function overview(host: Surroundings, work: Work, wanted: string | undefined): ControlAnswers['overview'] {
   const pool = work.log.pool()
   const live = liveOf(host, work)
