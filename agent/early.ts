@@ -4,7 +4,17 @@
  * Owns what a machine remembers of its attempts' curves. What a rule says is the protocol's. A rung is decided once,
  * when the attempt reaches it, with what is known of the others then; nobody waits for anybody.
  */
-import { type Draft, fullStepsOf, rungsFor, type Sweep, signOf, stoppingVerdict, type Verdict } from '#protocol'
+import {
+  type Draft,
+  fullStepsOf,
+  rungsFor,
+  type Sweep,
+  signOf,
+  stoppingUnitOf,
+  stoppingVerdict,
+  toldPosition,
+  type Verdict
+} from '#protocol'
 import { type Charge, type Curve, subject } from './local.js'
 import type { Report } from './ports.js'
 
@@ -29,14 +39,17 @@ export function noteReport(sweep: Sweep, charge: Charge, report: Report): Noted 
   const { spec } = sweep.submission ?? {}
   const value = spec && report.metrics[spec.metric.name]
   const isLater = charge.loggedStep === undefined || report.step > charge.loggedStep
-  if (!spec || value === undefined || !isLater) return { charge: { ...charge, latest: report }, drafts: [] }
+  const unit = stoppingUnitOf(sweep)
+  // A program may tell where it is in lines of their own.
+  const told = toldPosition(unit, report.metrics) ?? charge.told
+  const known = { ...charge, latest: report, ...(told === undefined ? {} : { told }) }
+  if (!spec || value === undefined || !isLater) return { charge: known, drafts: [] }
   const count = (charge.reports ?? 0) + 1
-  const isCounted = spec.stopping?.unit === 'reports'
-  const position = isCounted ? count : report.step
-  const rungs = spec.stopping ? rungsFor(spec, report.steps ?? lengthOf(sweep)) : []
+  const position = { steps: report.step, reports: count, epochs: told, tokens: told }[unit] ?? 0
+  const rungs = spec.stopping ? rungsFor(spec, toldLength(sweep, report) ?? lengthOf(sweep)) : []
   const reached = rungs.findLast(rung => rung > (charge.reached ?? 0) && rung <= position)
   const isDoubled = charge.loggedStep === undefined || report.step >= 2 * charge.loggedStep
-  const now = { step: report.step, value, count }
+  const now = { step: report.step, value, count, ...(told === undefined ? {} : { position: told }) }
   // A rung between two reports is decided by the one before it.
   const { previous } = charge
   const isBetween = reached !== undefined && position > reached && previous && previous.step > (charge.loggedStep ?? -1)
@@ -44,8 +57,7 @@ export function noteReport(sweep: Sweep, charge: Charge, report: Report): Noted 
   if (spec.stopping) remember(charge, [position, signOf(sweep) * value])
   return {
     charge: {
-      ...charge,
-      latest: report,
+      ...known,
       reports: count,
       previous: now,
       position,
@@ -76,17 +88,23 @@ export function isDue(sweep: Sweep, { position = 0, reached = 0, judged = 0 }: C
 /** Returns what the sweep's rule says of an attempt that is due. */
 export function verdictFor(sweep: Sweep, charge: Charge): Verdict | undefined {
   const { trial, curve = [], judged, latest } = charge
+  const fullSteps = latest && toldLength(sweep, latest)
   return stoppingVerdict(sweep, {
     trial,
     curve,
     ...(judged === undefined ? {} : { after: judged }),
-    ...(latest?.steps === undefined ? {} : { fullSteps: latest.steps })
+    ...(fullSteps === undefined ? {} : { fullSteps })
   })
+}
+
+/** Programs tell their full length in steps alone. */
+function toldLength(sweep: Sweep, { steps }: Report): number | undefined {
+  return stoppingUnitOf(sweep) === 'steps' ? steps : undefined
 }
 
 /** Says in one sentence why an attempt was stopped. */
 export function textOf({ rule, unit, rung, rank, of }: Verdict): string {
-  const where = rung === undefined ? '' : unit === 'steps' ? ` at step ${rung}` : ` at its report ${rung}`
+  const where = rung === undefined ? '' : ` at ${placeText(rung, unit)}`
   switch (rule) {
     case 'asha':
     case 'hyperband':
@@ -97,6 +115,19 @@ export function textOf({ rule, unit, rung, rank, of }: Verdict): string {
       return `The sweep's rule stopped it${where}: its value left the bounds that the sweep sets.`
     case 'plateau':
       return `The sweep's rule stopped it${where}: it got no better for too long.`
+  }
+}
+
+function placeText(rung: number, unit: Verdict['unit']): string {
+  switch (unit) {
+    case 'steps':
+      return `step ${rung}`
+    case 'epochs':
+      return `epoch ${rung}`
+    case 'tokens':
+      return `${rung} tokens`
+    case 'reports':
+      return `its report ${rung}`
   }
 }
 

@@ -45,7 +45,14 @@ export interface Charge {
   readonly loggedStep?: number
   /** Reports of the objective so far, and the last of them. */
   readonly reports?: number
-  readonly previous?: { readonly step: number; readonly value: number; readonly count: number }
+  readonly previous?: {
+    readonly step: number
+    readonly value: number
+    readonly count: number
+    readonly position?: number
+  }
+  /** Epochs or tokens as its program told them last, where the sweep's rule counts in these. */
+  readonly told?: number
   /** What the sweep's rule of early stopping is about: losses by position, as remembered. Grows in place. */
   readonly curve?: (readonly [position: number, loss: number])[]
   /** How far it came, the last rung that it reached, and up to where it was judged: in the rule's unit. */

@@ -76,10 +76,12 @@ function rangeShape(name: FileDistribution, distribution: z.ZodType): z.ZodType 
 }
 
 const count = whole(0, Number.MAX_SAFE_INTEGER)
-const halving = { eta: z.number().gt(1).default(3), min_steps: count.optional(), max_steps: count.optional() }
+/** Of epochs there are parts. */
+const length = z.number().min(0)
+const halving = { eta: z.number().gt(1).default(3), min_steps: length.optional(), max_steps: length.optional() }
 const common = {
   unit: z.enum(STOPPING_UNITS).optional().describe("What is counted; hyperband with W&B's keys counts reports"),
-  warm_up_steps: count.optional().describe('Nothing is stopped before')
+  warm_up_steps: length.optional().describe('Nothing is stopped before')
 }
 /** By type: the settings of each rule of early stopping. */
 export const STOPPING_SHAPES = {

@@ -43,11 +43,22 @@ export function readStopping(field: Field, issues: Issues): Stopping | undefined
   return stopping
 }
 
-/** Steps have an end that programs tell, and parts of it are rungs; nobody tells how many reports there will be. */
+/**
+ * Steps have an end that programs tell, and parts of it are rungs; of epochs and tokens the first complete trial does.
+ * Nobody tells how many reports there will be.
+ */
 function warnOfNothing(stopping: Stopping, subject: Field, issues: Issues): void {
-  const { rule, unit } = stopping
-  if (unit !== 'reports' || rule === 'threshold' || rule === 'plateau') return
+  const { rule, unit = 'steps' } = stopping
+  if (unit === 'steps' || rule === 'threshold' || rule === 'plateau') return
   if (rungsFor({ stopping }, undefined).length > 0) return
+  if (unit !== 'reports') {
+    const length = rule === 'asha' || rule === 'hyperband' ? ' Add "max_steps" to say how many a training has.' : ''
+    issues.warn(
+      subject,
+      `this stops nothing before a trial is complete: until then its ${unit} are not known.${length}`
+    )
+    return
+  }
   const add = rule === 'asha' || rule === 'hyperband' ? ', or add "min_steps"' : ''
   issues.warn(subject, `this stops nothing: how many reports there will be is not known. Use "unit: steps"${add}.`)
 }
@@ -59,7 +70,7 @@ function readRule(rule: Type, reading: Reading): Stopping | undefined {
     optional(reading.fields, name, each => readInteger(each, range, reading.issues))
   switch (rule) {
     case 'asha':
-      return given({ rule, ...readHalving(reading), ...common })
+      return given({ rule, ...readHalving(reading, common), ...common })
     case 'hyperband':
       return readHyperband(reading, common)
     case 'median':
@@ -81,15 +92,26 @@ function readRule(rule: Type, reading: Reading): Stopping | undefined {
 type Common = Pick<Stopping, 'unit' | 'warmUpSteps'>
 
 function readCommon({ fields, issues }: Reading): Common {
-  return {
-    unit: optional(fields, 'unit', each => readChoice(each, STOPPING_UNITS, issues)),
-    warmUpSteps: optional(fields, 'warm_up_steps', each => readInteger(each, COUNT, issues))
-  }
+  const unit = optional(fields, 'unit', each => readChoice(each, STOPPING_UNITS, issues))
+  return { unit, warmUpSteps: optional(fields, 'warm_up_steps', each => readLength(each, COUNT, { unit, issues })) }
 }
 
-function readHalving({ field, fields, issues }: Reading) {
-  const minSteps = optional(fields, 'min_steps', each => readInteger(each, SOME, issues))
-  const maxSteps = optional(fields, 'max_steps', each => readInteger(each, SOME, issues))
+/** Epochs have parts. */
+function readLength(
+  field: Field,
+  range: { readonly min: number; readonly max: number },
+  { unit, issues }: { readonly unit: Stopping['unit']; readonly issues: Issues }
+): number | undefined {
+  if (unit !== 'epochs') return readInteger(field, range, issues)
+  const epochs = readNumber(field, issues)
+  if (epochs === undefined || (epochs <= range.max && (range.min === 0 ? epochs >= 0 : epochs > 0))) return epochs
+  issues.error(field, `expected epochs, such as 1 or 0.25, got ${field.token}.`)
+  return undefined
+}
+
+function readHalving({ field, fields, issues }: Reading, { unit }: Common) {
+  const minSteps = optional(fields, 'min_steps', each => readLength(each, SOME, { unit, issues }))
+  const maxSteps = optional(fields, 'max_steps', each => readLength(each, SOME, { unit, issues }))
   if (minSteps !== undefined && maxSteps !== undefined && minSteps > maxSteps) {
     issues.error(fields.get('max_steps') ?? field, `expected min_steps (${minSteps}) or more, got ${maxSteps}.`)
   }
@@ -110,7 +132,7 @@ function readEta(fields: ReadonlyMap<string, Field>, issues: Issues): number {
 function readHyperband(reading: Reading, common: Common): Stopping | undefined {
   const { field, fields, issues } = reading
   const rule = 'hyperband'
-  const halving = readHalving(reading)
+  const halving = readHalving(reading, common)
   const strict = optional(fields, 'strict', each => readBoolean(each, issues))
   if (strict === false) {
     issues.warn(fields.get('strict') ?? field, 'not used here: the value at the band counts, not the best one before.')

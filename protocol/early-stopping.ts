@@ -5,10 +5,11 @@
  * machine can compute again what another one decided, from the reports that stand in the log.
  */
 import type { Report, Sweep, Trial } from './pool/pool.js'
+import { toldPosition } from './position.js'
 import type { RecordOf } from './records/record.js'
 import { type RankWarning, rankWarning } from './stopping/correlation.js'
 import { lossAt } from './stopping/curve.js'
-import type { Progress, StoppingContext, StoppingRule, Verdict } from './stopping/rule.js'
+import type { Progress, StoppingContext, StoppingRule, StoppingUnit, Verdict } from './stopping/rule.js'
 import { createBrackets, ownRungs, rungsOf } from './stopping/rungs.js'
 import { verdictOf } from './stopping/verdict.js'
 import type { Stopping, SweepSpec } from './sweep-spec.js'
@@ -27,7 +28,7 @@ const rungs = new WeakMap<Stopping, Map<number, readonly number[]>>()
 /**
  * Returns at which positions an attempt records its value; none without a rule that compares with others.
  *
- * @param fullSteps  Steps of a full training, if somebody told.
+ * @param fullSteps  A full training in the rule's unit, if somebody told.
  */
 export function rungsFor({ stopping }: Pick<SweepSpec, 'stopping'>, fullSteps: number | undefined): readonly number[] {
   if (!stopping) return NONE
@@ -43,14 +44,22 @@ export function rungsFor({ stopping }: Pick<SweepSpec, 'stopping'>, fullSteps: n
   return found
 }
 
-/** Returns the steps of a full training, as completed trials had them; nothing before the first. */
+/** Returns a full training in the rule's unit, as completed trials had it; nothing before the first. */
 export function fullStepsOf(sweep: Sweep): number | undefined {
+  const unit = stoppingUnitOf(sweep)
   let longest: number | undefined
   for (const index of sweep.byPhase.done) {
     const { result } = sweep.trials.get(index)?.standing ?? {}
-    if (result?.class === 'complete' && result.step !== undefined) longest = Math.max(longest ?? 0, result.step)
+    if (result?.class !== 'complete') continue
+    const length = unit === 'steps' ? result.step : toldPosition(unit, result.metrics)
+    if (length !== undefined) longest = Math.max(longest ?? 0, length)
   }
   return longest
+}
+
+/** Returns what a sweep's rule counts in. */
+export function stoppingUnitOf({ submission }: Pick<Sweep, 'submission'>): StoppingUnit {
+  return submission?.spec.stopping?.unit ?? 'steps'
 }
 
 /**
@@ -70,7 +79,7 @@ export function stoppingVerdict(
     ...contextOf(sweep, stopping, fullSteps),
     ...(after === undefined ? {} : { after })
   })
-  return stopping.unit === 'reports' ? { ...verdict, unit: 'reports' } : verdict
+  return { ...verdict, unit: stoppingUnitOf(sweep) }
 }
 
 /**
@@ -128,9 +137,9 @@ export function clockedCurve(
   reports: ReadonlyMap<number, Report>
 ): readonly (readonly [position: number, loss: number, clock: number])[] {
   const sign = signOf(sweep)
-  const isCounted = sweep.submission?.spec.stopping?.unit === 'reports'
-  const points = [...reports].flatMap(([step, { value, count, clock }]): [number, number, number][] => {
-    const position = isCounted ? count : step
+  const unit = stoppingUnitOf(sweep)
+  const points = [...reports].flatMap(([step, { value, count, position: told, clock }]): [number, number, number][] => {
+    const position = { steps: step, reports: count, epochs: told, tokens: told }[unit]
     return position === undefined ? [] : [[position, sign * value, clock]]
   })
   return points.sort((a, b) => a[0] - b[0])
@@ -139,7 +148,7 @@ export function clockedCurve(
 /** A rung whose order hardly tells the order in the end. */
 export interface MisleadingRung extends RankWarning {
   readonly rung: number
-  readonly unit: 'steps' | 'reports'
+  readonly unit: StoppingUnit
 }
 
 /**
@@ -163,7 +172,7 @@ export function misleadingRung(sweep: Sweep): MisleadingRung | undefined {
       return value === undefined || isRanked ? [] : [{ trial: each.trial, value }]
     })
     const warning = rankWarning(entries, later)
-    if (warning) return { ...warning, rung, unit: stopping.unit ?? 'steps' }
+    if (warning) return { ...warning, rung, unit: stoppingUnitOf(sweep) }
   }
   return undefined
 }
@@ -219,23 +228,24 @@ function contextOf({ id }: Sweep, { unit, warmUpSteps }: Stopping, fullSteps: nu
 }
 
 /**
- * A sweep's rule in the terms of stopping/, which minimises. What W&B calls Hyperband is one halving without brackets;
- * positions are counted before a rule sees them.
+ * A sweep's rule in the terms of stopping/, which minimises. What W&B calls Hyperband is one halving without brackets.
  */
 export function ruleOf(stopping: Stopping, sign: 1 | -1): StoppingRule {
+  // Reports are counted before a rule sees them: to it they are steps.
+  const counted = stopping.unit === 'epochs' ? { unit: stopping.unit } : {}
   switch (stopping.rule) {
     case 'auto':
-      return { rule: 'asha', eta: ETA }
+      return { rule: 'asha', eta: ETA, ...counted }
     case 'asha':
-      return { rule: 'asha', eta: stopping.eta, ...lengths(stopping) }
+      return { rule: 'asha', eta: stopping.eta, ...lengths(stopping), ...counted }
     case 'hyperband': {
       const { eta, bands, unit } = stopping
       if (bands) return { rule: 'asha', eta, rungs: bands }
-      return { rule: unit === 'reports' ? 'asha' : 'hyperband', eta, ...lengths(stopping) }
+      return { rule: unit === 'reports' ? 'asha' : 'hyperband', eta, ...lengths(stopping), ...counted }
     }
     case 'median': {
       const { startUpTrials } = stopping
-      return { rule: 'median', ...(startUpTrials === undefined ? {} : { startUpTrials }) }
+      return { rule: 'median', ...(startUpTrials === undefined ? {} : { startUpTrials }), ...counted }
     }
     case 'threshold': {
       const [lower, upper] =

@@ -7,18 +7,19 @@ import { z } from 'zod'
 import { LIMITS } from './limits.js'
 import { rangeNumberSchema } from './parameter.js'
 
-/** What a rule counts: steps as the program names them, or reports of the objective, as W&B does. */
-export const STOPPING_UNITS = ['steps', 'reports'] as const
+/** What a rule counts: steps, epochs or tokens as the program tells them, or reports of the objective, as W&B does. */
+export const STOPPING_UNITS = ['steps', 'epochs', 'tokens', 'reports'] as const
 export const STOPPING_RULES = ['asha', 'hyperband', 'median', 'threshold', 'plateau', 'auto'] as const
 
 const count = z.number().int().min(0)
 const eta = z.number().gt(1).max(LIMITS.etaMax)
+/** Of epochs there are parts. */
+const length = z.number().gt(0).max(Number.MAX_SAFE_INTEGER)
 /** `warmUpSteps`: nothing is stopped before so much, in the rule's unit. */
-const common = { unit: z.enum(STOPPING_UNITS).optional(), warmUpSteps: count.optional() }
-const halving = { eta, minSteps: count.min(1).optional(), maxSteps: count.min(1).optional() }
+const common = { unit: z.enum(STOPPING_UNITS).optional(), warmUpSteps: length.or(z.literal(0)).optional() }
+const halving = { eta, minSteps: length.optional(), maxSteps: length.optional() }
 
-/** Steps and reports are counted in `unit`; absent: steps. */
-export const stoppingSchema = z.discriminatedUnion('rule', [
+const anyRule = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('asha'), ...halving, ...common }),
   z.strictObject({
     rule: z.literal('hyperband'),
@@ -49,4 +50,12 @@ export const stoppingSchema = z.discriminatedUnion('rule', [
   }),
   z.strictObject({ rule: z.literal('auto'), ...common })
 ])
+
+/** Lengths are counted in `unit`; absent: steps. */
+export const stoppingSchema = anyRule.refine(
+  ({ unit, ...fields }) =>
+    unit === 'epochs' ||
+    Object.entries(fields).every(([name, value]) => !name.endsWith('Steps') || Number.isSafeInteger(value)),
+  'only epochs have parts'
+)
 export type Stopping = z.infer<typeof stoppingSchema>

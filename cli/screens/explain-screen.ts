@@ -4,7 +4,7 @@
  * Owns the words; what happened is the view's.
  */
 import type { AttemptView, Decision, ExplainView, LocalSweepView, Origin, Stopping } from '#protocol'
-import { NONE, plural, seconds, shortNumber, shortParameters } from '../terminal/format.js'
+import { NONE, plural, positionText, seconds, shortNumber, shortParameters, UNIT_NAMES } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import type { Paint } from '../terminal/style.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
@@ -134,10 +134,6 @@ function goesOnText({ stopping, nextRung, decisions }: ExplainView): string {
   return `${passed}${decisions.length === 0 ? 'nobody knows yet how long a training is, so where it is compared' : 'past its last comparison'}`
 }
 
-function positionText(rung: number, unit: 'steps' | 'reports' | undefined): string {
-  return unit === 'reports' ? `report ${shortNumber(rung)}` : `step ${shortNumber(rung)}`
-}
-
 function ruleTitle({ stopping, bracket }: ExplainView): string {
   if (!stopping) return ''
   return `WHAT ${stopping.rule} SAID${bracket === undefined ? '' : `, bracket ${bracket}`}`
@@ -145,7 +141,7 @@ function ruleTitle({ stopping, bracket }: ExplainView): string {
 
 function decisionLines({ decisions, metric, stopping }: ExplainView, sheet: Sheet): string[] {
   const columns: readonly Column[] = [
-    { title: stopping?.unit === 'reports' ? 'report' : 'step', align: 'right' },
+    { title: UNIT_NAMES[stopping?.unit ?? 'steps'], align: 'right' },
     { title: metric.name, align: 'right' },
     { title: 'rank', align: 'right' },
     { title: metric.goal === 'minimize' ? 'at most' : 'at least', align: 'right' },

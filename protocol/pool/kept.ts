@@ -54,7 +54,8 @@ export function reportOf(pool: Pool, entry: Entry, record: RecordOf<'attempt-rep
     index: entry.index,
     at: record.at,
     value: record.value,
-    ...(record.count === undefined ? {} : { count: record.count })
+    ...(record.count === undefined ? {} : { count: record.count }),
+    ...(record.position === undefined ? {} : { position: record.position })
   }
 }
 

@@ -136,6 +136,7 @@ export interface Result extends Place {
 export interface Report extends Place {
   readonly value: number
   readonly count?: number
+  readonly position?: number
 }
 
 /** One attempt: keyed by machine, since two machines may have claimed it without knowing of each other. */

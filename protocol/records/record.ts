@@ -183,7 +183,9 @@ const kinds = {
     step: finite,
     value: finite,
     /** Which of its reports of the objective this is, from 1. */
-    count: count.min(1).optional()
+    count: count.min(1).optional(),
+    /** How far it was in epochs or tokens, where the sweep's rule counts in these. */
+    position: finite.min(0).optional()
   }),
   'attempt-finished': z.object({
     kind: z.literal('attempt-finished'),

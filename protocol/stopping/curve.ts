@@ -8,7 +8,7 @@ import type { Compared, Progress, StoppingUnit } from './rule.js'
 
 /** Returns the progress counted in a unit: with `reports` the first is at 1, the second at 2. */
 export function countedIn(progress: Progress, unit: StoppingUnit): Progress {
-  if (unit === 'steps') return progress
+  if (unit !== 'reports') return progress
   return { ...progress, reports: progress.reports.map(([, loss], n) => [n + 1, loss]) }
 }
 

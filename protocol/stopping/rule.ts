@@ -5,8 +5,11 @@
  * for being slow. Losses are lower when better; whoever maximises hands in the negative, and bounds the same way.
  */
 
-/** What a rule counts in: the steps that a program tells, or its reports of the objective (W&B's `iter`). */
-export type StoppingUnit = 'steps' | 'reports'
+/**
+ * What a rule counts in: steps, epochs or tokens as a program tells them, or its reports of the objective (W&B's
+ * `iter`).
+ */
+export type StoppingUnit = 'steps' | 'epochs' | 'tokens' | 'reports'
 
 /** Lengths of every rule are counted in this; absent: steps. */
 interface Counted {

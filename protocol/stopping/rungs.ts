@@ -5,7 +5,7 @@
  * multiplication, no logarithm, and a checksum in place of a draw.
  */
 import { utf8ToBytes } from '@noble/hashes/utils.js'
-import type { HyperbandRule, StoppingContext, StoppingRule } from './rule.js'
+import type { HyperbandRule, MedianRule, StoppingContext, StoppingRule, StoppingUnit } from './rule.js'
 
 /**
  * The first rung is this part of the full length: epoch 3 of 52, epoch 1 of 27. Measured with eta 3: on LCBench 2.6
@@ -23,8 +23,8 @@ const RUNGS_MAX = 100
  *
  * @param fullSteps    A full training; absent: unknown. Then only a rule with `minSteps` or `everySteps` has rungs.
  * @param warmUpSteps  No rung lies below; absent: 0.
- * @returns            Distinct integers, at least 1, below the full length; none of a rule that compares with no other
- *                     trial. Of `hyperband` those of all brackets.
+ * @returns            Distinct, below the full length: integers, at least 1, and of epochs thousandths; none of a rule
+ *                     that compares with no other trial. Of `hyperband` those of all brackets.
  */
 export function rungsOf(rule: StoppingRule, fullSteps?: number, warmUpSteps = 0): readonly number[] {
   switch (rule.rule) {
@@ -33,7 +33,7 @@ export function rungsOf(rule: StoppingRule, fullSteps?: number, warmUpSteps = 0)
     case 'hyperband':
       return below(rule, fullSteps, warmUpSteps)
     case 'median':
-      return evenly(rule.everySteps, fullSteps, Math.max(warmUpSteps, rule.warmUpSteps ?? 0))
+      return evenly(rule, fullSteps, Math.max(warmUpSteps, rule.warmUpSteps ?? 0))
     case 'threshold':
     case 'plateau':
       return []
@@ -102,6 +102,7 @@ export function crc32(text: string): number {
 }
 
 interface Halving {
+  readonly unit?: StoppingUnit
   readonly eta: number
   readonly minSteps?: number
   readonly maxSteps?: number
@@ -113,22 +114,37 @@ function below(rule: Halving, fullSteps: number | undefined, warmUpSteps: number
   return geometric(rule, fullSteps, warmUpSteps).filter(rung => rung < full)
 }
 
-function geometric({ eta, minSteps, maxSteps }: Halving, fullSteps: number | undefined, warmUpSteps = 0): number[] {
+function geometric(
+  { unit, eta, minSteps, maxSteps }: Halving,
+  fullSteps: number | undefined,
+  warmUpSteps = 0
+): number[] {
   const full = maxSteps ?? fullSteps
   if (full === undefined && minSteps === undefined) return []
   const end = Math.min(full ?? Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-  const first = Math.max(1, Math.ceil(warmUpSteps), minSteps ?? Math.floor(end / FIRST_RUNG_PARTS))
+  const { least, down, up } = placesIn(unit)
+  const first = Math.max(least, up(warmUpSteps), minSteps ?? down(end / FIRST_RUNG_PARTS))
   const rungs = new Set<number>()
-  for (let n = 0, rung = first; n < RUNGS_MAX && rung <= end; n++, rung *= eta) rungs.add(Math.floor(rung))
+  for (let n = 0, rung = first; n < RUNGS_MAX && rung <= end; n++, rung *= eta) rungs.add(down(rung))
   return [...rungs]
 }
 
-function evenly(everySteps: number | undefined, fullSteps: number | undefined, warmUpSteps: number): number[] {
+function evenly({ unit, everySteps }: MedianRule, fullSteps: number | undefined, warmUpSteps: number): number[] {
   if (everySteps === undefined && fullSteps === undefined) return []
   const end = Math.min(fullSteps ?? Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-  const every = Math.max(1, Math.floor(everySteps ?? end / MEDIAN_PARTS))
-  const first = Math.max(1, Math.ceil(warmUpSteps / every)) * every
+  const { least, down } = placesIn(unit)
+  const every = Math.max(least, down(everySteps ?? end / MEDIAN_PARTS))
   const rungs: number[] = []
-  for (let rung = first; rungs.length < RUNGS_MAX && rung < end; rung += every) rungs.push(rung)
+  for (let n = Math.max(1, Math.ceil(warmUpSteps / every)); rungs.length < RUNGS_MAX && n * every < end; n++) {
+    rungs.push(down(n * every))
+  }
   return rungs
+}
+
+/** Where rungs can lie: at whole numbers, of epochs at thousandths, since a fine-tune may have no more than one. */
+function placesIn(unit: StoppingUnit | undefined) {
+  const parts = unit === 'epochs' ? 1000 : 1
+  // 0.29 x 100 is a little less than 29.
+  const down = (position: number) => Math.floor(position * parts + (parts > 1 ? 1e-6 : 0)) / parts
+  return { least: 1 / parts, down, up: (position: number) => Math.ceil(position * parts) / parts }
 }

@@ -5,7 +5,7 @@
  * a result tells of its own end stands before what is computed, since its machine may have known less.
  */
 import { claimOrder } from '../claims.js'
-import { clockedCurve, rungsOfTrial, signOf, verdictAtRung } from '../early-stopping.js'
+import { clockedCurve, rungsOfTrial, signOf, stoppingUnitOf, verdictAtRung } from '../early-stopping.js'
 import { sameParameters } from '../parameter.js'
 import type { Claim, Pool, Report, Sweep, Trial } from '../pool/pool.js'
 import { LEARNING_METHODS, LEARNS_FROM, proposingMethod } from '../search/learning.js'
@@ -180,11 +180,12 @@ interface Decided {
 function decided(sweep: Sweep, trial: Trial | undefined, view: TrialView): Decided {
   const reports = trial && reportsOf(trial)
   const curve = reports ? clockedCurve(sweep, reports) : []
-  const rungs = rungsOfTrial(sweep, view.trial, view.steps)
+  const isBySteps = stoppingUnitOf(sweep) === 'steps'
+  const rungs = rungsOfTrial(sweep, view.trial, isBySteps ? view.steps : undefined)
   const reached = curve.at(-1)?.[0] ?? 0
   const isRunning = view.state === 'running'
   const nextRung = isRunning
-    ? rungs.find(rung => rung > Math.max(reached, isCounted(sweep) ? 0 : (view.step ?? 0)))
+    ? rungs.find(rung => rung > Math.max(reached, isBySteps ? (view.step ?? 0) : 0))
     : undefined
   const next = nextRung === undefined ? {} : { nextRung }
   if (!trial) return { decisions: [], ...next }
@@ -206,10 +207,6 @@ function decided(sweep: Sweep, trial: Trial | undefined, view: TrialView): Decid
   const said = given({ value, rank, of, threshold })
   const own: Decision = { rung, ...said, stops: true, isSkipped: false }
   return { decisions: [...decisions.filter(each => each.rung < rung), own], ...(last?.rung === rung ? { last } : {}) }
-}
-
-function isCounted(sweep: Sweep): boolean {
-  return sweep.submission?.spec.stopping?.unit === 'reports'
 }
 
 /** The reports of the attempt that counts, else of the one that came furthest. */

@@ -212,13 +212,14 @@ function stoppingOf(
   if (rule.rule === 'threshold' || rule.rule === 'plateau')
     return leftOut('whom it stops depends on losses that nobody knows yet')
   const { warmUpSteps, unit = 'steps' } = stopping
-  const perExtent = unit === 'reports' ? trainings?.reports : trainings?.steps
+  const perExtent = { reports: trainings?.reports, steps: trainings?.steps, epochs: undefined, tokens: undefined }[unit]
   const most = 'maxSteps' in rule ? rule.maxSteps : undefined
   const isCounted = [warmUpSteps, 'minSteps' in rule && rule.minSteps, 'rungs' in rule && rule.rungs].some(Boolean)
   const fullSteps = perExtent === undefined ? (most ?? (isCounted ? undefined : STEPS)) : extent * perExtent
   if (fullSteps === undefined || (unit === 'reports' && perExtent === undefined))
     return leftOut(`nobody knows how many ${unit} a training has`)
-  const context = { sweep, fullSteps: Math.round(fullSteps), ...(warmUpSteps === undefined ? {} : { warmUpSteps }) }
+  const whole = unit === 'epochs' ? fullSteps : Math.round(fullSteps)
+  const context = { sweep, fullSteps: whole, ...(warmUpSteps === undefined ? {} : { warmUpSteps }) }
   return { view: { rule: stopping.rule }, played: { rule, context } }
 }
 

@@ -2,7 +2,7 @@
  * Early stopping in the core: which reports the log gets, when a rule decides, what the result says; targets, budgets.
  */
 import t from 'tap'
-import { type SweepSpec, sweepStateOf } from '#protocol'
+import { fullStepsOf, type SweepSpec, sweepStateOf } from '#protocol'
 import { poolWith, sweepAt } from '../helpers/one-sweep.js'
 import { resultOf } from '../helpers/records.js'
 import { occupy, planned, situation } from '../helpers/situation.js'
@@ -73,6 +73,43 @@ t.test('with W&B’s counting, reports are counted, not steps', async t => {
   t.same(stops(a), [], 'the third report is the first that counts')
   tell([[300, 9]])
   t.equal(stops(a).length, 1)
+})
+
+t.test('counted in epochs or tokens, trials of other batch sizes are compared where they saw the same', async t => {
+  const named = { epochs: 'epoch', tokens: 'train/num_tokens' } as const
+  for (const unit of ['epochs', 'tokens'] as const) {
+    const scale = unit === 'epochs' ? 0.01 : 100
+    const lengths = { minSteps: 25 * scale, maxSteps: 300 * scale }
+    const { world, a, sweep, running } = oneByOne(3, { stopping: { rule: 'asha', eta: 3, ...lengths, unit } })
+    /** A line without its position belongs to the last that had one. */
+    const tell = (step: number, at: number, loss: number) => {
+      a.agent.onReport(running(), { step, metrics: { [named[unit]]: at * scale }, nonFinite: [] })
+      a.agent.onReport(running(), report(step, loss))
+      world.run(2000)
+    }
+    const first = running()
+    tell(10, 24, 3)
+    tell(20, 26, 2)
+    t.same(stops(a), [], unit)
+    const metrics = { [named[unit]]: 300 * scale }
+    world.exit(a, first, { class: 'complete', value: 1, step: 200, metrics, curve: [[200, 1]] })
+    world.run(2000)
+    tell(100, 24, 4)
+    t.same(stops(a), [], 'at ten times the step it has seen no more')
+    tell(105, 25, 4)
+    t.same(stops(a), [`early ${running()}`])
+    world.exit(a, running(), { class: 'stopped', curve: [[105, 4]] })
+    const results = [...sweepAt(a, sweep).trials.values()].flatMap(each => each.standing.result ?? [])
+    t.match(
+      results.find(each => each.stop),
+      {
+        message: unit === 'epochs' ? /at epoch 0\.25: it was number 2 of 2/ : /at 2500 tokens: it was number 2 of 2/,
+        stop: { unit, rung: 25 * scale, rank: 2, of: 2 }
+      }
+    )
+    const [submitted] = a.pool.sweeps.values()
+    t.equal(submitted && fullStepsOf(submitted), 300 * scale, 'as long as the one that was trained to its end')
+  }
 })
 
 t.test('what is maximised is compared the other way round', async t => {

@@ -86,6 +86,10 @@ t.test('a rule that stops nothing, and a setting that is not used, are told', as
   for (const fine of ['asha, unit: reports, min_steps: 3', 'auto', 'plateau, patience: 3, unit: reports']) {
     t.same(told(`{ type: ${fine} }`), [])
   }
+  for (const unit of ['epochs', 'tokens']) {
+    t.match(told(`{ type: asha, unit: ${unit} }`), [/before a trial is complete: .* Add "max_steps"/])
+    t.same(told(`{ type: asha, unit: ${unit}, max_steps: 3 }`), [])
+  }
   t.match(told('{ type: hyperband, min_iter: 3, strict: false }'), [/strict: not used here: the value at the band/])
 })
 
@@ -98,6 +102,9 @@ t.test('each rule of early stopping has its settings', async t => {
   t.same(stopping('{ type: median, start_up_trials: 5, warm_up_steps: 10, unit: reports }'), {
     ...{ rule: 'median', startUpTrials: 5, warmUpSteps: 10, unit: 'reports' }
   })
+  t.same(stopping('{ type: asha, unit: epochs, min_steps: 0.25, max_steps: 3, warm_up_steps: 0.1 }'), {
+    ...{ rule: 'asha', eta: 3, minSteps: 0.25, maxSteps: 3, unit: 'epochs', warmUpSteps: 0.1 }
+  })
   t.same(stopping('{ type: threshold, upper: 10 }'), { rule: 'threshold', upper: 10 })
   t.same(stopping('{ type: plateau, patience: 3, min_delta: 0.1 }'), { rule: 'plateau', patience: 3, minDelta: 0.1 })
   t.same(stopping('{ type: auto }'), { rule: 'auto' })
@@ -105,6 +112,8 @@ t.test('each rule of early stopping has its settings', async t => {
   t.match(told('{ type: threshold }'), [/expected "lower", "upper" or both/])
   t.match(told('{ type: threshold, lower: 2, upper: 1 }'), [/expected lower below upper, got 2 and 1/])
   t.match(told('{ type: plateau }'), [/early_terminate\.patience: missing/])
+  t.match(told('{ type: asha, unit: epochs, min_steps: 0 }'), [/expected epochs, such as 1 or 0\.25, got 0/])
+  t.match(told('{ type: asha, unit: tokens, min_steps: 0.5 }'), [/expected a whole number/])
   t.match(told('{ type: asha, eta: 1 }'), [/expected more than 1, 1000 at most, got 1/])
   t.match(told('{ type: asha, min_steps: 9, max_steps: 3 }'), [/expected min_steps \(9\) or more, got 3/])
   t.match(told('{ type: asha, min_iter: 9 }'), [/min_iter: unknown key\. Known here/])

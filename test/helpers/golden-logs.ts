@@ -154,7 +154,7 @@ function attempts(sweep: string): Draft[] {
   })
   return [
     claim(sweep, 0),
-    { kind: 'attempt-reported', sweep, trial: 0, attempt: 1, step: 1, value: 2.5, count: 1 },
+    { kind: 'attempt-reported', sweep, trial: 0, attempt: 1, step: 1, value: 2.5, count: 1, position: 0.5 },
     ...results,
     ...releases,
     { ...claim(sweep, 2), backup: true }

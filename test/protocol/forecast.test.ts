@@ -215,6 +215,8 @@ t.test('what a rule says by losses, or in steps that nobody knows, is not played
   t.match(of({ rule: 'threshold', upper: 1 }), { rule: 'threshold', leftOut: /depends on losses/ })
   t.match(of({ rule: 'asha', eta: 3, minSteps: 10 }), { leftOut: /how many steps/ })
   t.match(of({ rule: 'auto', unit: 'reports' }), { leftOut: /how many reports/ })
+  t.match(of({ rule: 'asha', eta: 3, minSteps: 0.5, unit: 'epochs' }), { leftOut: /how many epochs/ })
+  t.notOk('leftOut' in (of({ rule: 'asha', eta: 3, maxSteps: 3, unit: 'epochs' }) ?? {}))
   t.notOk('leftOut' in (of({ rule: 'auto' }) ?? {}))
   trained('a', 0, CARD, 600, { step: 1000 })
   t.notOk('leftOut' in (of({ rule: 'asha', eta: 3, minSteps: 10 }) ?? {}))

@@ -84,6 +84,10 @@ t.test('rungs: from a seventeenth of the length, never inside the warm-up, never
   t.same(rungsOf({ ...asha, rungs: [2, 5] }, 52, 3), [5])
   t.same([rungsOf(asha, 1), rungsOf(asha, 0), rungsOf(asha), rungsOf(asha, 9, 9)], [[], [], [], []])
   t.same(rungsOf({ ...asha, minSteps: 10 }).slice(0, 3), [10, 30, 90], 'an unknown length')
+  const epochs = { ...asha, unit: 'epochs' } as const
+  t.same(rungsOf(epochs, 3), [0.176, 0.528, 1.584], 'of epochs there are parts')
+  t.same(rungsOf({ ...epochs, minSteps: 0.25 }, 1), [0.25, 0.75])
+  t.same(rungsOf({ rule: 'median', unit: 'epochs' }, 1).slice(0, 3), [0.062, 0.124, 0.186])
   t.same(rungsOf({ rule: 'median', everySteps: 10, warmUpSteps: 15 }, 50), [20, 30, 40])
   t.equal(rungsOf({ rule: 'median' }, 1600).length, 15)
   t.same([rungsOf({ rule: 'plateau', patience: 2 }, 9), rungsOf({ rule: 'threshold', upper: 1 }, 9)], [[], []])
