@@ -6,7 +6,7 @@
  * Invariant: a function of the points and values alone, so that nothing must be kept between two proposals.
  */
 import { type Hyperparameters, matern, squaredDifference } from './kernel.js'
-import { cholesky, dot, inverse, type Rows, solve, type Vector } from './linear.js'
+import { addScaled, cholesky, dot, inverse, type Rows, solve, type Vector } from './linear.js'
 import { minimise, type Sloped } from './minimise.js'
 import type { Comparison } from './point.js'
 import { type TrendPoint, trend, trendPoint } from './trend.js'
@@ -119,11 +119,10 @@ function lossOf(data: Data, pairs: Pairs, hyperparameters: Hyperparameters): Slo
 
 function correlationsOf({ squares, trends }: Pairs, weights: Vector): { values: Vector; slopes: Vector } {
   const values = new Float64Array(trends.length)
+  for (const [d, apart] of squares.entries()) addScaled(values, weights[d] as number, apart)
   const slopes = new Float64Array(trends.length)
   for (let pair = 0; pair < trends.length; pair++) {
-    let squared = 0
-    for (const [d, apart] of squares.entries()) squared += (weights[d] as number) * (apart[pair] as number)
-    const at = matern(squared)
+    const at = matern(values[pair] as number)
     values[pair] = at.value
     slopes[pair] = at.slope
   }

@@ -7,7 +7,7 @@
 import { invariant } from '../../invariant.js'
 import type { Data } from './fit.js'
 import { covariance, type Hyperparameters, matern, squaredDistance } from './kernel.js'
-import { addScaled, cholesky, dot, inverseOfLower, solveLower, solveUpper, type Vector } from './linear.js'
+import { addScaled, cholesky, dot, solveLower, solveUpper, type Vector } from './linear.js'
 import type { Comparison } from './point.js'
 import { type TrendPoint, trend, trendPoint, trendSlopes } from './trend.js'
 
@@ -55,7 +55,6 @@ export function posteriorOf(
   const surprises = new Float64Array(points.length)
   surprises.set(solveLower(factor.slice(0, seen.length), values))
   const alpha = solveUpper(factor, surprises)
-  const whitening = inverseOfLower(factor)
   const trends = points.map(point => trendPoint(comparisons, point))
   return {
     predict(point) {
@@ -67,16 +66,14 @@ export function posteriorOf(
         squares[i] = squaredDistance(comparisons, weights, point, points[i] as Vector)
         k[i] = amplitude * matern(squares[i] as number).value + size * trend(own, trends[i] as TrendPoint)
       }
-      const white = new Float64Array(k.length)
-      for (let i = 0; i < k.length; i++) white[i] = dot(whitening[i] as Vector, k, i + 1)
+      const white = solveLower(factor, k)
       const before = amplitude + size * trend(own, own)
       return {
         mean: dot(alpha, k),
         variance: Math.max(VARIANCE_MIN * amplitude, before - dot(white, white)),
         slopes() {
           // K⁻¹ k = L⁻ᵀ L⁻¹ k
-          const v = new Float64Array(k.length)
-          for (const [i, row] of whitening.entries()) addScaled(v, white[i] as number, row, i + 1)
+          const v = solveUpper(factor, white)
           const bySquared = squares.map(squared => amplitude * matern(squared).slope)
           const along = (bySquared: Vector, byTrend: Vector) => {
             const sum = slopesAlong({ comparisons, weights, points, point, factors: bySquared })
