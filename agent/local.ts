@@ -141,6 +141,8 @@ export interface Local {
   diskTrouble: string | undefined
   /** What was free on the disk of its home at the last look. */
   freeBytes: number | undefined
+  /** Sweeps whose wall time is over by this machine's clock, while the log does not say so yet. */
+  overdue: ReadonlySet<string>
   isClosing: boolean
 }
 
@@ -175,6 +177,7 @@ export function emptyLocal(machine: string, name: string, nowMs: number): Local 
     paused: undefined,
     diskTrouble: undefined,
     freeBytes: undefined,
+    overdue: new Set(),
     isClosing: false
   }
 }

@@ -281,7 +281,8 @@ function forgotten(sweep: Sweep, local: Local): { sweep: string; trial: number; 
  * that is spent nothing begins; what a silent machine began is gone on with, or it would never be over (E7).
  */
 function choose(choice: Choice): (Step & { do: 'claim' }) | undefined {
-  const unspent = { ...choice, sweeps: choice.sweeps.filter(sweep => !isSpent(choice.pool, sweep)) }
+  const isOver = (sweep: Sweep) => isSpent(choice.pool, sweep) || choice.local.overdue.has(sweep.id)
+  const unspent = { ...choice, sweeps: choice.sweeps.filter(sweep => !isOver(sweep)) }
   const step = pick(unspent, bestOpenTrial) ?? pick(choice, abandonedTrial)
   if (step) return step
   const slow = slowestWorthBacking(unspent)

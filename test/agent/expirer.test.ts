@@ -49,7 +49,7 @@ t.test('each later machine waits for those before it, and nobody speaks of a swe
   const { pool, local, sweep, hears, write } = situation({ wallTimeMs: 1000 })
   const deadline = 1000 + (pool.sweeps.get(sweep)?.submission?.at ?? 0)
   const overdue = (lateMs: number, who: Local = local) =>
-    overdueSweeps(pool, who, { nowMs: NOW, wallMs: deadline + lateMs }).length > 0
+    overdueSweeps(pool, who, { nowMs: NOW, wallMs: deadline + lateMs }).some(({ isOwnTurn }) => isOwnTurn)
   const as = (name: string): Local => ({ ...local, machine: keyOf(name) })
   t.same([overdue(-1), overdue(0)], [false, true])
   hears('b')
@@ -64,6 +64,15 @@ t.test('each later machine waits for those before it, and nobody speaks of a swe
   t.same([overdue(2 * turn - 1, as(second)), overdue(2 * turn, as(second))], [false, true])
   write('b', { kind: 'sweep-stopped', sweep })
   t.notOk(overdue(10 * turn))
+})
+
+t.test('a machine that starts after the end begins nothing, whoever has to say so', async t => {
+  const { world, sweep } = poolWith(100, { wallTimeMs: 1000 })
+  const [a, b] = [world.add('a', { isOnline: false }), world.add('b')]
+  world.run(60_000)
+  t.same(startedBy(a, b), [])
+  t.same(said(a, b), [1, 1], 'they do not hear each other')
+  t.equal(sweepStateOf(b.pool, sweepAt(b, sweep)), 'done')
 })
 
 t.test('what says that a sweep has expired means nothing where it has no wall time', async t => {
