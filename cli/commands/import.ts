@@ -27,9 +27,9 @@ export interface ImportFlags extends CommonFlags {
 
 export async function importSweep(this: Cli, flags: ImportFlags, file: string): Promise<void> {
   const { document, notes } = imported(await textOf(file), flags, file)
+  for (const note of notes) this.say(note)
   if (flags.json) return this.out(jsonLine(document))
   this.out(sweepText(document, notes))
-  for (const note of notes) this.say(note)
   this.next('hypersweep check sweep.yaml', 'see what it would run, once you wrote it there')
 }
 
@@ -57,7 +57,7 @@ async function textOf(file: string): Promise<string> {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new PoolError('SWEEP_INVALID', `${path} cannot be read: ${why}.`, {
-      hint: "Give an Optuna journal or Axolotl's sweep list.",
+      hint: "Give an Optuna journal, Axolotl's sweep list or W&B's sweep file.",
       cause
     })
   }

@@ -29,7 +29,8 @@ export function sweepFromAxolotl(
   const { root, problems } = openYaml(source)
   for (const { place, message } of problems) issues.error({ path: [], place }, `${message}.`)
   const top = { path: [], place: { line: 1, column: 1 } }
-  if (root?.kind !== 'map' && problems.length === 0) issues.error(root ?? top, 'expected a map of names to lists.')
+  if ((root?.kind !== 'map' || root.entries().length === 0) && problems.length === 0)
+    issues.error(root ?? top, 'expected a map of names to lists, as Axolotl has it.')
   const values: Values = new Map()
   for (const entry of root?.entries() ?? []) if (entry.name !== TOGETHER) readList(entry, values, issues)
   const together = root?.entries().find(({ name }) => name === TOGETHER)?.field

@@ -10,13 +10,13 @@ import { sweepKeysOf } from '../sweep-write.js'
 import { openYaml } from '../yaml-places.js'
 import type { Imported } from './optuna.js'
 
+/** What a sweep file has some of, and none of them is a list. */
+const KEYS: readonly string[] = ['method', 'metric', 'parameters', 'preset', 'program', 'early_terminate']
+
 /** True for a text that means to be a sweep file, whatever is wrong with it. */
 export function isSweepFile(text: string): boolean {
-  const names =
-    openYaml(text)
-      .root?.entries()
-      .map(({ name }) => name) ?? []
-  return names.includes('method') && names.includes('parameters')
+  const entries = openYaml(text).root?.entries() ?? []
+  return entries.some(({ name, field }) => KEYS.includes(name) && field.kind !== 'list')
 }
 
 /** Returns a sweep file as it is read here. Errors: `SWEEP_INVALID`, with every problem and its place. */
@@ -24,5 +24,10 @@ export function sweepFromWandb(text: string, path: string): Imported {
   const { spec, warnings, source } = readSweepText(text, path)
   const name = basename(path)
   const told = warnings.flatMap(warning => describeIssue(warning, name, source).split('\n', 1))
-  return { document: sweepKeysOf(spec), notes: [`From ${name}, which would run as it is.`, ...told] }
+  // Without its seed, which otherwise comes from the text, it would have other trials.
+  const { parameters = {}, ...rest } = sweepKeysOf(spec)
+  return {
+    document: { ...rest, seed: spec.seed, parameters },
+    notes: [`From ${name}, which would run as it is.`, ...told]
+  }
 }

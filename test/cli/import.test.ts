@@ -117,13 +117,15 @@ t.test("Axolotl's lists: all problems are told with their places", async t => {
   t.match(stderr, /list\.yml:1:4 a: expected a list of 1 to 1000 values, got 3/)
   t.match(stderr, /list\.yml:2:1 b: expected a list/)
   t.match(stderr, /list\.yml:5:\d+ _\.1: each combination must name the same/)
-  writeFileSync(file, 'just text')
-  t.match((await runCommand(['import', file])).stderr, /expected a map of names to lists/)
+  for (const text of ['just text', '{}']) {
+    writeFileSync(file, text)
+    t.match((await runCommand(['import', file])).stderr, /expected a map of names to lists/)
+  }
 })
 
 t.test("W&B's sweep files: how each is read here, and what of it is not used", async t => {
   const folder = join(import.meta.dirname, '../fixtures/wandb-sweeps')
-  const read = (text: string, fileName: string) => ({ ...readSweepText(text, fileName).spec, seed: 0, name: '' })
+  const read = (text: string, fileName: string) => ({ ...readSweepText(text, fileName).spec, name: '' })
   for (const file of readdirSync(folder).filter(name => name.endsWith('.yaml'))) {
     const { stdout } = await runCommand(['import', join(folder, file)])
     t.same(read(stdout, file), read(readFileSync(join(folder, file), 'utf8'), file), file)
@@ -131,6 +133,8 @@ t.test("W&B's sweep files: how each is read here, and what of it is not used", a
   const { stderr, stdout } = await imported(t, join(folder, 'hyperband-max-iter.yaml'))
   t.match(stderr, /^hyperband-max-iter\.yaml:5:72 early_terminate\.strict: not used here/m)
   t.match(stdout, /^# From hyperband-max-iter\.yaml, which would run as it is\.\n# hyperband-max-iter\.yaml:5:72 /)
-  const wrong = join(t.testdir({ 'sweep.yaml': 'method: bayse\nparameters: {}\n' }), 'sweep.yaml')
+  const json = await runCommand(['import', join(folder, 'hyperband-max-iter.yaml'), '--json'])
+  t.match(json, { stdout: /"seed":\d+/, stderr: /strict: not used here/ })
+  const wrong = join(t.testdir({ 'sweep.yaml': 'method: bayse\nprogram: train.py\n' }), 'sweep.yaml')
   t.match((await runCommand(['import', wrong])).stderr, /sweep\.yaml:1:9 method: .* Did you mean "?bayes"?/)
 })
