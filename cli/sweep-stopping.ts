@@ -49,18 +49,17 @@ export function readStopping(field: Field, issues: Issues): Stopping | undefined
  */
 function warnOfNothing(stopping: Stopping, subject: Field, issues: Issues): void {
   const { rule, unit = 'steps' } = stopping
-  if (unit === 'steps' || rule === 'threshold' || rule === 'plateau') return
-  if (rungsFor({ stopping }, undefined).length > 0) return
-  if (unit !== 'reports') {
-    const length = rule === 'asha' || rule === 'hyperband' ? ' Add "max_steps" to say how many a training has.' : ''
-    issues.warn(
-      subject,
-      `this stops nothing before a trial is complete: until then its ${unit} are not known.${length}`
-    )
-    return
+  if (rule === 'threshold' || rule === 'plateau' || rungsFor({ stopping }, undefined).length > 0) return
+  const isHalving = rule === 'asha' || rule === 'hyperband'
+  if (isHalving && [stopping.minSteps, stopping.maxSteps, 'bands' in stopping && stopping.bands].some(Boolean)) {
+    issues.warn(subject, 'this stops nothing: no rung lies after warm-up and first length, and before the last one.')
+  } else if (unit === 'reports') {
+    const add = isHalving ? ', or add "min_steps"' : ''
+    issues.warn(subject, `this stops nothing: how many reports there will be is not known. Use "unit: steps"${add}.`)
+  } else if (unit !== 'steps') {
+    const add = isHalving ? ' Add "max_steps" to say how many a training has.' : ''
+    issues.warn(subject, `this stops nothing before a trial is complete: until then its ${unit} are not known.${add}`)
   }
-  const add = rule === 'asha' || rule === 'hyperband' ? ', or add "min_steps"' : ''
-  issues.warn(subject, `this stops nothing: how many reports there will be is not known. Use "unit: steps"${add}.`)
 }
 
 function readRule(rule: Type, reading: Reading): Stopping | undefined {
@@ -139,6 +138,9 @@ function readHyperband(reading: Reading, common: Common): Stopping | undefined {
   }
   const theirs = ['min_iter', 'max_iter', 's'].filter(name => fields.has(name))
   if (theirs.length === 0) return given({ rule, ...halving, strict, ...common })
+  if (common.unit !== undefined && common.unit !== 'reports') {
+    issues.error(fields.get('unit') ?? field, `not beside ${listed(theirs)}: W&B's bands are counted in reports.`)
+  }
   const ours = ['min_steps', 'max_steps'].find(name => fields.has(name))
   if (ours !== undefined) {
     issues.error(fields.get(ours) ?? field, `not beside ${listed(theirs)}: the one counts steps, the other reports.`)
@@ -148,6 +150,10 @@ function readHyperband(reading: Reading, common: Common): Stopping | undefined {
   )
   const unit = common.unit ?? 'reports'
   const { eta } = halving
+  if (fields.has('min_iter') && theirs.length > 1) {
+    const unused = theirs.filter(name => name !== 'min_iter')
+    issues.warn(fields.get(unused[0] ?? '') ?? field, 'not used beside min_iter.')
+  }
   if (fields.has('min_iter')) return given({ rule, eta, minSteps: minIter, strict, ...common, unit })
   if (theirs.length < 2) {
     issues.error(field, `expected "min_iter", or "max_iter" and "s", got ${listed(theirs)} alone.`)

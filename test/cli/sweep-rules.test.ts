@@ -90,6 +90,15 @@ t.test('a rule that stops nothing, and a setting that is not used, are told', as
     t.match(told(`{ type: asha, unit: ${unit} }`), [/before a trial is complete: .* Add "max_steps"/])
     t.same(told(`{ type: asha, unit: ${unit}, max_steps: 3 }`), [])
   }
+  for (const never of [
+    'unit: epochs, warm_up_steps: 5, max_steps: 3',
+    'unit: reports, min_steps: 5, max_steps: 5',
+    'min_steps: 100, max_steps: 100',
+    'warm_up_steps: 50, max_steps: 30'
+  ])
+    t.match(told(`{ type: asha, ${never} }`), [/this stops nothing: no rung lies/], never)
+  t.match(told('{ type: hyperband, max_iter: 9, s: 2, warm_up_steps: 20 }'), [/no rung lies/])
+  t.match(told('{ type: hyperband, min_iter: 3, max_iter: 27, s: 2 }'), [/max_iter: not used beside min_iter/])
   t.match(told('{ type: hyperband, min_iter: 3, strict: false }'), [/strict: not used here: the value at the band/])
 })
 
@@ -112,6 +121,7 @@ t.test('each rule of early stopping has its settings', async t => {
   t.match(told('{ type: threshold }'), [/expected "lower", "upper" or both/])
   t.match(told('{ type: threshold, lower: 2, upper: 1 }'), [/expected lower below upper, got 2 and 1/])
   t.match(told('{ type: plateau }'), [/early_terminate\.patience: missing/])
+  t.match(told('{ type: hyperband, min_iter: 2, unit: epochs }'), [/unit: not beside "?min_iter"?: W&B's bands/])
   t.match(told('{ type: asha, unit: epochs, min_steps: 0 }'), [/expected epochs, such as 1 or 0\.25, got 0/])
   t.match(told('{ type: asha, unit: tokens, min_steps: 0.5 }'), [/expected a whole number/])
   t.match(told('{ type: asha, eta: 1 }'), [/expected more than 1, 1000 at most, got 1/])
