@@ -22,6 +22,7 @@ import {
   searchOf,
   stamped,
   sweepIdOf,
+  sweepStateOf,
   trialView
 } from '#protocol'
 import { attemptId } from '../local.js'
@@ -78,7 +79,9 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     async stop(request) {
       const work = workOf(host)
       const sweep = sweepNamed(work.log.pool(), request.sweep)
-      if (!sweep.stop) await work.record([{ kind: 'sweep-stopped', sweep: sweep.id }])
+      // One that is over stays what it is.
+      if (sweepStateOf(work.log.pool(), sweep) === 'running')
+        await work.record([{ kind: 'sweep-stopped', sweep: sweep.id }])
       return localSweep(host, work, sweep.id)
     },
     async trials(request) {
@@ -94,7 +97,8 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
       const work = workOf(host)
       const { sweep, view: told } = oneTrial(host, work, request)
       const isOpen = told.state === 'waiting' || told.state === 'unplaceable' || told.state === 'running'
-      const placement = isOpen && placementView(work.log.pool(), sweep, told.trial, liveOf(host, work))
+      const isLooked = isOpen && sweepStateOf(work.log.pool(), sweep) === 'running'
+      const placement = isLooked && placementView(work.log.pool(), sweep, told.trial, liveOf(host, work))
       const view = placement ? { ...told, placement } : told
       return request.isFull ? fullTrial(work, work.log.pool(), sweep, view) : view
     },

@@ -52,6 +52,7 @@ async function confirmedId(cli: Cli, flags: StopFlags, ask: Ask, sweep: string):
   return (await isConfirmed(cli, flags, 'Stop it on every machine, for good?')) ? view.sweep : undefined
 }
 
-function drawStopped({ name, sweep, trials }: LocalSweepView): string {
-  return `${name} (${shortId(sweep)}) stopped: ${trials.done} of ${trials.total} had a result.`
+function drawStopped({ name, sweep, state, trials }: LocalSweepView): string {
+  const what = state === 'stopped' ? 'stopped' : `was over before, and is ${state}`
+  return `${name} (${shortId(sweep)}) ${what}: ${trials.done} of ${trials.total} had a result.`
 }

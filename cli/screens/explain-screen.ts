@@ -210,7 +210,7 @@ function attemptText({ state, reason, message }: AttemptView): string {
 function releaseText(reason: AttemptView['reason']): string {
   switch (reason) {
     case 'owner':
-      return 'given back: its owner wanted the device'
+      return 'given back: its owner wanted the device, or stopped the agent'
     case 'lost-claim':
       return "given back: another machine's claim held"
     case 'restart':

@@ -48,7 +48,7 @@ export function drawSweep(sweep: LocalSweepView, sheet: Sheet): string {
     ['trials', progressText(sweep)],
     ['', bar(shareDone(sweep), BAR_COLUMNS)],
     ['search', searchText(sweep)],
-    ...endRows(sweep, sheet.now),
+    ...endRows(sweep, sheet),
     ['program', sweep.program],
     ['command', commandText(sweep.command)],
     ['files', `${plural(bundle.files, 'file')}, ${formatBytes(bundle.bytes)}, digest ${shortId(bundle.digest)}`],
@@ -86,27 +86,29 @@ function bestName({ furtherMetrics, metric }: LocalSweepView): string {
 }
 
 /** What ends trials and the sweep before their time. */
-function endRows(sweep: LocalSweepView, now: number): [string, Cell][] {
-  const { stopping, stoppedEarly, trials, target, budget, wallTime, submittedAt } = sweep
+function endRows(sweep: LocalSweepView, { now, style }: Sheet): [string, Cell][] {
+  const { stopping, stoppedEarly, trials, target, budget, wallTime, submittedAt, untoldUnit } = sweep
   const rows: [string, Cell][] = []
   if (stopping) rows.push(['stopping', `${stopping.rule}: ${stoppedEarly} of ${trials.total} stopped early`])
+  if (untoldUnit) rows.push(['', { text: `It stops nothing: no trial told its ${untoldUnit}.`, paint: style.warn }])
   if (target) rows.push(['target', `${shortNumber(target.value)}, ${target.isReached ? 'reached' : 'not reached yet'}`])
   if (budget) {
     const share = Math.round((100 * budget.spentSeconds) / budget.gpuSeconds)
     rows.push(['budget', `${seconds(budget.spentSeconds)} of ${seconds(budget.gpuSeconds)} of devices, ${share} %`])
   }
   if (wallTime) {
-    const left = leftText(wallTime, submittedAt + wallTime.ms - now)
-    rows.push(['wall time', `${formatDuration(wallTime.ms)} from when it was submitted, ${left}`])
+    const left = leftText(sweep, wallTime, submittedAt + wallTime.ms - now)
+    rows.push(['wall time', `${formatDuration(wallTime.ms)} from when it was submitted${left}`])
   }
   return rows
 }
 
 /** A machine with a wrong clock ends a sweep too early: whose it was is the first that one wants to know. */
-function leftText({ saidBy }: NonNullable<SweepView['wallTime']>, leftMs: number): string {
+function leftText(sweep: SweepView, { saidBy }: NonNullable<SweepView['wallTime']>, leftMs: number): string {
   const left = seconds(leftMs / 1000)
-  if (saidBy !== undefined) return leftMs > CLOCKS_APART_MS ? `over ${left} early by the clock of ${saidBy}` : 'over'
-  return leftMs > 0 ? `${left} left` : 'over'
+  if (saidBy !== undefined && leftMs > CLOCKS_APART_MS) return `, over ${left} early by the clock of ${saidBy}`
+  if (saidBy !== undefined || leftMs <= 0) return ', over'
+  return isOver(sweep) ? '' : `, ${left} left`
 }
 
 /** Names the trials that fit no device, and what tells more. */

@@ -3,7 +3,7 @@
  */
 import type { AttemptView, LocalSweepView, TrialState, TrialView } from '#protocol'
 import { drawCurve } from '../terminal/curve.js'
-import { NONE, seconds, shortNumber, shortParameters, shortValue } from '../terminal/format.js'
+import { NONE, positionText, seconds, shortNumber, shortParameters, shortValue } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import type { Paint, Style } from '../terminal/style.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
@@ -95,8 +95,10 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
 /** Returns a trial's state; of one that was stopped early, where, and how it stood there: `stopped at 9, 7 of 8`. */
 export function stateText({ state, stop }: TrialView): string {
   if (!stop || state !== 'stopped') return state
-  const { rung, rank, of } = stop
-  const where = rung === undefined ? ' early' : ` at ${shortNumber(rung)}`
+  const { rung, unit, rank, of } = stop
+  const place =
+    rung !== undefined && (unit === 'epochs' || unit === 'tokens' ? positionText(rung, unit) : shortNumber(rung))
+  const where = place === false ? ' early' : ` at ${place}`
   return `${state}${where}${rank === undefined ? '' : `, ${rank} of ${of ?? NONE}`}`
 }
 

@@ -5,6 +5,7 @@ import { hasReachedTarget, spentSecondsOf } from '../ending.js'
 import { LIMITS } from '../limits.js'
 import { isUnplaceable } from '../placement/place.js'
 import { machineOf, type Pool, type Result, type Sweep } from '../pool/pool.js'
+import { toldPosition } from '../position.js'
 import { searchOf } from '../searches.js'
 import type { SweepSpec } from '../sweep-spec.js'
 import { claimedTrials, freshTrials, type SweepState, sweepStateOf, sweepsInOrder } from '../sweeps.js'
@@ -44,6 +45,8 @@ export interface SweepView {
   }
   /** Trials that fit no known device, the first of them; `failed` counts them all. */
   readonly unplaceable: readonly number[]
+  /** What its rule counts in and no completed trial ever told, so that it stops nothing. */
+  readonly untoldUnit?: 'epochs' | 'tokens'
   /** How many of the stopped ones the sweep's rule of early stopping ended. */
   readonly stoppedEarly: number
   readonly diverged: number
@@ -113,6 +116,7 @@ export function sweepView(pool: Pool, sweep: Sweep, live: Live): SweepView | und
     metric: { name: spec.metric.name, goal: spec.metric.goal },
     ...(spec.furtherMetrics ? { furtherMetrics: spec.furtherMetrics } : {}),
     untold: untoldIn(results, spec),
+    ...untoldUnitIn(results, spec),
     submittedBy: memberName(pool, submission.member),
     submittedAt: submission.at,
     bundle: { digest: bundle.digest, files: bundle.files, bytes: bundle.bytes },
@@ -149,6 +153,14 @@ function untoldIn(results: readonly Result[], { furtherMetrics = [] }: SweepSpec
     const trials = complete.filter(({ metrics }) => !Object.hasOwn(metrics, name)).length
     return trials === 0 ? [] : [{ name, trials }]
   })
+}
+
+function untoldUnitIn(results: readonly Result[], { stopping }: SweepSpec): Pick<SweepView, 'untoldUnit'> {
+  const { unit } = stopping ?? {}
+  if (unit !== 'epochs' && unit !== 'tokens') return {}
+  const complete = results.filter(result => result.class === 'complete')
+  const isTold = complete.length === 0 || complete.some(({ metrics }) => toldPosition(unit, metrics) !== undefined)
+  return isTold ? {} : { untoldUnit: unit }
 }
 
 /** What ends the sweep before all its trials are through. */

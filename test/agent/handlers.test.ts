@@ -173,6 +173,21 @@ t.test('approving and stopping say what came of it; a sweep is stopped once', as
   t.same(recorded, [{ kind: 'sweep-stopped', sweep: sweep.sweep }])
 })
 
+t.test(
+  'a sweep that is over stays what it is when somebody stops it, and nobody is told where its trials would fit',
+  async t => {
+    const spec = sweepSpec({ metric: { name: 'loss', goal: 'minimize', summary: 'last', target: 1 } })
+    const sweep = submission(spec)
+    const done = resultOf({ sweep: sweep.sweep, trial: 0, attempt: 1 }, 'complete', { value: 0.5 })
+    const { ask, recorded } = lab(t, [sweep, done])
+    t.match(await ask({ method: 'stop', sweep: 'lora' }), { state: 'done' })
+    t.same(recorded, [])
+    const waiting = await ask<object>({ method: 'trial', sweep: 'lora', trial: 1 })
+    t.match(waiting, { state: 'waiting' })
+    t.notOk('placement' in waiting)
+  }
+)
+
 t.test('trials are shown up to a limit, the best first where asked, and none that there is not', async t => {
   const { sweep, ...rest } = submission()
   const about = (trial: number) => ({ sweep, trial, attempt: 1 })

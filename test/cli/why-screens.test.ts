@@ -165,6 +165,8 @@ t.test('lists and views: where a trial was stopped, and what nobody has proposed
   const unproposed = trialOf(5, { state: 'waiting', parameters: {}, isUnproposed: true })
   const list = drawTrials([STOPPED, unproposed], 'val_loss', sheet(120))
   t.match(list, 'stopped at 9, 3 of 7')
+  const byEpochs = { ...STOPPED, stop: { ...STOP, unit: 'epochs', rung: 0.25 } } as const
+  t.match(drawTrials([byEpochs], 'val_loss', sheet(120)), 'stopped at epoch 0.25, 3 of 7')
   t.match(list, 'proposed when it is claimed')
   t.match(drawTrial(unproposed, sweepOf(), sheet()), 'PARAMETERS\nproposed when it is claimed')
   const trials = { total: 24, done: 10, stopped: 5, running: 0, waiting: 9, failed: 0 }
@@ -184,6 +186,8 @@ t.test('lists and views: where a trial was stopped, and what nobody has proposed
   t.match(view, /target\s+0\.1, reached/)
   t.match(view, /budget\s+15m of 1h of devices, 25 %/)
   t.match(view, /wall time\s+8h from when it was submitted, 7h left/)
+  t.match(drawSweep({ ...sweep, untoldUnit: 'epochs' }, sheet(120)), /It stops nothing: no trial told its epochs\./)
+  t.match(drawSweep({ ...sweep, state: 'done' }, sheet(120)), /submitted\n/, 'it was over before')
   const ended = (hours: number) =>
     drawSweep({ ...sweep, state: 'done', wallTime: { ms: hours * 3_600_000, saidBy: 'bo' } }, sheet(120))
   t.match(ended(1), /10 of 24 done, 9 never begun[\s\S]*wall time\s+1h from when it was submitted, over\n/)

@@ -116,3 +116,13 @@ t.test('a backup is told from what it backs up; the trial shows the original (ru
   t.notOk(view.attempts[0]?.backup)
   t.equal(view.machineName, keyOf('a').slice(0, 8))
 })
+
+t.test('a wall time that is over names whose machine said so; a unit that no trial told is named', async t => {
+  const { view, write, about } = seen({ wallTimeMs: 1000, stopping: { rule: 'auto', unit: 'epochs' } })
+  t.match(view(), { wallTime: { ms: 1000, saidBy: undefined }, untoldUnit: undefined })
+  write('a', resultOf(about(0), 'complete', { metrics: { loss: 1 } }))
+  t.match(view(), { untoldUnit: 'epochs' })
+  write('a', resultOf(about(1), 'complete', { metrics: { loss: 1, epoch: 3 } }))
+  write('a', { kind: 'sweep-expired', sweep: about(0).sweep })
+  t.match(view(), { state: 'done', wallTime: { ms: 1000, saidBy: 'ann' }, untoldUnit: undefined })
+})
