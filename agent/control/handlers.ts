@@ -96,9 +96,9 @@ export function createHandlers(host: Surroundings): (request: ControlRequest) =>
     async trial(request) {
       const work = workOf(host)
       const { sweep, view: told } = oneTrial(host, work, request)
-      const isOpen = told.state === 'waiting' || told.state === 'unplaceable' || told.state === 'running'
-      const isLooked = isOpen && sweepStateOf(work.log.pool(), sweep) === 'running'
-      const placement = isLooked && placementView(work.log.pool(), sweep, told.trial, liveOf(host, work))
+      const isOpen = told.state === 'waiting' || told.state === 'running'
+      const isAsked = told.state === 'unplaceable' || (isOpen && sweepStateOf(work.log.pool(), sweep) === 'running')
+      const placement = isAsked && placementView(work.log.pool(), sweep, told.trial, liveOf(host, work))
       const view = placement ? { ...told, placement } : told
       return request.isFull ? fullTrial(work, work.log.pool(), sweep, view) : view
     },
