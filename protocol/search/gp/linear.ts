@@ -53,8 +53,11 @@ export function cholesky(matrix: Rows): Rows | undefined {
 
 /** Returns x with L x = b. */
 export function solveLower(factor: Rows, b: Vector): Vector {
-  const x = Float64Array.from(b)
-  for (const [i, row] of factor.entries()) x[i] = ((x[i] as number) - dot(row, x, i)) / (row[i] as number)
+  const x = b.slice()
+  for (let i = 0; i < factor.length; i++) {
+    const row = factor[i] as Float64Array
+    x[i] = ((x[i] as number) - dot(row, x, i)) / (row[i] as number)
+  }
   return x
 }
 
@@ -65,8 +68,9 @@ export function solve(factor: Rows, b: Vector): Vector {
 
 /** Returns x with Lᵀ x = b. */
 export function solveUpper(factor: Rows, b: Vector): Vector {
-  const x = Float64Array.from(b)
-  for (const [i, row] of [...factor.entries()].reverse()) {
+  const x = b.slice()
+  for (let i = factor.length - 1; i >= 0; i--) {
+    const row = factor[i] as Float64Array
     x[i] = (x[i] as number) / (row[i] as number)
     addScaled(x, -(x[i] as number), row, i)
   }
