@@ -38,12 +38,13 @@ const LATENCIES = [
 
 /** Returns regrets by problem, method and trials pending, and the milliseconds that a proposal takes. */
 export async function benchSearch(): Promise<Figures> {
+  // First: after minutes of searching the heap is full, and a shared host gives less.
+  const latencies: Latency[] = []
+  for (const { method, observations } of LATENCIES) latencies.push(await latencyOf(method, observations))
   const comparisons: Comparison[] = []
   for (const own of OWN) comparisons.push(...(await comparisonsOf(own)))
   process.stderr.write(`${[headOf(REFERENCE.trials), ...comparisons.map(rowOf).sort()].join('\n')}\n`)
   const references = await referencesOf()
-  const latencies: Latency[] = []
-  for (const { method, observations } of LATENCIES) latencies.push(await latencyOf(method, observations))
   const rows = [
     ...MATCHING.flatMap(each => matchingRows(each, comparisons, references)),
     ...fineTuneRows(comparisons, references),
