@@ -7,6 +7,7 @@
 import {
   type Draft,
   fullStepsOf,
+  positionText,
   rungsFor,
   type Sweep,
   signOf,
@@ -104,7 +105,7 @@ function toldLength(sweep: Sweep, { steps }: Report): number | undefined {
 
 /** Says in one sentence why an attempt was stopped. */
 export function textOf({ rule, unit, rung, rank, of }: Verdict): string {
-  const where = rung === undefined ? '' : ` at ${placeText(rung, unit)}`
+  const where = rung === undefined ? '' : ` at ${positionText(rung, unit)}`
   switch (rule) {
     case 'asha':
     case 'hyperband':
@@ -115,19 +116,6 @@ export function textOf({ rule, unit, rung, rank, of }: Verdict): string {
       return `The sweep's rule stopped it${where}: its value left the bounds that the sweep sets.`
     case 'plateau':
       return `The sweep's rule stopped it${where}: it got no better for too long.`
-  }
-}
-
-function placeText(rung: number, unit: Verdict['unit']): string {
-  switch (unit) {
-    case 'steps':
-      return `step ${rung}`
-    case 'epochs':
-      return `epoch ${rung}`
-    case 'tokens':
-      return `${rung} tokens`
-    case 'reports':
-      return `its report ${rung}`
   }
 }
 

@@ -148,7 +148,7 @@ function readHyperband(reading: Reading, common: Common): Stopping | undefined {
   const [minIter, maxIter, s] = ['min_iter', 'max_iter', 's'].map(name =>
     optional(fields, name, each => readInteger(each, SOME, issues))
   )
-  const unit = common.unit ?? 'reports'
+  const unit = 'reports'
   const { eta } = halving
   if (fields.has('min_iter') && theirs.length > 1) {
     const unused = theirs.filter(name => name !== 'min_iter')

@@ -35,7 +35,7 @@ export {
   roleOf
 } from './pool/membership.js'
 export * from './pool/pool.js'
-export { toldPosition } from './position.js'
+export { positionText, toldPosition, UNIT_NAMES } from './position.js'
 export * from './presence.js'
 export * from './proposal.js'
 export * from './records/bulk.js'

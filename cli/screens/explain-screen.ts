@@ -3,8 +3,17 @@
  *
  * Owns the words; what happened is the view's.
  */
-import type { AttemptView, Decision, ExplainView, LocalSweepView, Origin, Stopping } from '#protocol'
-import { NONE, plural, positionText, seconds, shortNumber, shortParameters, UNIT_NAMES } from '../terminal/format.js'
+import {
+  type AttemptView,
+  type Decision,
+  type ExplainView,
+  type LocalSweepView,
+  type Origin,
+  positionText,
+  type Stopping,
+  UNIT_NAMES
+} from '#protocol'
+import { NONE, plural, seconds, shortNumber, shortParameters } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import type { Paint } from '../terminal/style.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
@@ -105,7 +114,7 @@ function endText(view: ExplainView, sweep: LocalSweepView): string {
 function stopReason({ trial: { stop }, stopping, metric }: ExplainView): string {
   if (!stop) return ''
   const { rule, unit, rung, value, rank, of, threshold } = stop
-  const where = rung === undefined ? '' : ` at ${positionText(rung, unit)}`
+  const where = rung === undefined ? '' : ` at ${positionText(shortNumber(rung), unit)}`
   const mine = value === undefined ? 'a value that is no number' : shortNumber(value)
   const bound = threshold === undefined ? '' : shortNumber(threshold)
   switch (rule) {
@@ -129,7 +138,7 @@ function goesOnText({ stopping, nextRung, decisions }: ExplainView): string {
   if (!stopping) return 'no rule stops a trial of this sweep'
   const last = decisions.at(-1)
   const passed = last?.rank === undefined ? '' : `it was number ${last.rank} of ${last.of} at ${last.rung}; `
-  if (nextRung !== undefined) return `${passed}compared next at ${positionText(nextRung, stopping.unit)}`
+  if (nextRung !== undefined) return `${passed}compared next at ${positionText(shortNumber(nextRung), stopping.unit)}`
   if (stopping.rule === 'threshold' || stopping.rule === 'plateau') return 'looked at with each report'
   return `${passed}${decisions.length === 0 ? 'nobody knows yet how long a training is, so where it is compared' : 'past its last comparison'}`
 }
@@ -166,7 +175,7 @@ function comparedTitle({ compared, decisions, stopping }: ExplainView): string {
   const last = decisions.at(-1)
   if (!compared || !last) return ''
   const log = last.of === undefined || last.of === compared.of ? '' : `, ${compared.of} in the log`
-  return `COMPARED AT ${positionText(last.rung, stopping?.unit)}${log}`
+  return `COMPARED AT ${positionText(shortNumber(last.rung), stopping?.unit)}${log}`
 }
 
 function comparedLines({ compared, metric, trial, reuses }: ExplainView, sheet: Sheet): string[] {

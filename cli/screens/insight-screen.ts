@@ -3,9 +3,9 @@
  *
  * Owns the words, and what is too little to say. The next sweep's file is the command's.
  */
-import type { BadTrials, Importance, InsightView, RangeInsight } from '#protocol'
+import { type BadTrials, type Importance, type InsightView, positionText, type RangeInsight } from '#protocol'
 import { bar } from '../terminal/curve.js'
-import { plural, positionText, shortNumber, shortParameters } from '../terminal/format.js'
+import { plural, shortNumber, shortParameters } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
 import { wrap } from '../terminal/width.js'
@@ -119,8 +119,9 @@ function badTexts({ trials, of, ends }: BadTrials, did: string): string[] {
 function warningLines({ warning, metric }: InsightView, sheet: Sheet): string[] {
   if (!warning) return []
   const { rung, unit, correlation, trials } = warning
+  const at = positionText(shortNumber(rung), unit)
   const text =
-    `The order by ${metric.name} at ${positionText(rung, unit)} hardly tells the order in the end: rank correlation ` +
+    `The order by ${metric.name} at ${at} hardly tells the order in the end: rank correlation ` +
     `${shortNumber(correlation)} over ${plural(trials, 'trial')}. Good trials may have been stopped: set a larger min_steps.`
   return wrap(text, sheet.columns).map(line => sheet.style.warn(line))
 }

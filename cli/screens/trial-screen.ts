@@ -1,9 +1,9 @@
 /**
  * Trials: many in a table, one in full with its curve and the story of its attempts.
  */
-import type { AttemptView, LocalSweepView, TrialState, TrialView } from '#protocol'
+import { type AttemptView, type LocalSweepView, positionText, type TrialState, type TrialView } from '#protocol'
 import { drawCurve } from '../terminal/curve.js'
-import { NONE, positionText, seconds, shortNumber, shortParameters, shortValue } from '../terminal/format.js'
+import { NONE, seconds, shortNumber, shortParameters, shortValue } from '../terminal/format.js'
 import type { Sheet } from '../terminal/sheet.js'
 import type { Paint, Style } from '../terminal/style.js'
 import { type Cell, type Column, pairs, table } from '../terminal/table.js'
@@ -96,10 +96,12 @@ export function drawTrial(trial: TrialView, sweep: LocalSweepView, sheet: Sheet)
 export function stateText({ state, stop }: TrialView): string {
   if (!stop || state !== 'stopped') return state
   const { rung, unit, rank, of } = stop
-  const place =
-    rung !== undefined && (unit === 'epochs' || unit === 'tokens' ? positionText(rung, unit) : shortNumber(rung))
-  const where = place === false ? ' early' : ` at ${place}`
-  return `${state}${where}${rank === undefined ? '' : `, ${rank} of ${of ?? NONE}`}`
+  return `${state} ${rung === undefined ? 'early' : `at ${placeText(rung, unit)}`}${rank === undefined ? '' : `, ${rank} of ${of ?? NONE}`}`
+}
+
+/** Steps and reports are what a list is about anyway. */
+function placeText(rung: number, unit: NonNullable<TrialView['stop']>['unit']): string {
+  return unit === 'epochs' || unit === 'tokens' ? positionText(shortNumber(rung), unit) : shortNumber(rung)
 }
 
 function parametersText({ isUnproposed, parameters }: TrialView): string {

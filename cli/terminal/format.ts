@@ -74,14 +74,6 @@ export function ago(at: number, now: number): string {
   return now - at < 1000 ? 'just now' : `${formatDuration(Math.floor((now - at) / 1000) * 1000)} ago`
 }
 
-/** One of what a rule of early stopping counts. */
-export const UNIT_NAMES = { steps: 'step', epochs: 'epoch', tokens: 'token', reports: 'report' } as const
-
-/** Returns where a trial was compared, such as `step 9` or `epoch 0.5`. */
-export function positionText(rung: number, unit: keyof typeof UNIT_NAMES = 'steps'): string {
-  return unit === 'tokens' ? `${shortNumber(rung)} tokens` : `${UNIT_NAMES[unit]} ${shortNumber(rung)}`
-}
-
 /** Returns the start of an id: long enough to name one of a pool's sweeps. */
 export function shortId(id: string): string {
   return id.slice(0, 8)
